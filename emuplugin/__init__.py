@@ -1,0 +1,67 @@
+"""Open Go plugins anywhere: Go's package ``plugin`` for Python, on an emulated processor.
+
+    import emuplugin
+
+    p = emuplugin.open("plugin.so")
+    p.lookup("V").value = 7
+    p.lookup("F")()
+
+Nothing of the plugin runs on the host.
+"""
+
+from __future__ import annotations
+
+import os
+
+from .errors import (
+    AlreadyLoadedError,
+    BuildError,
+    ClosedError,
+    DeadMachineError,
+    EmulationError,
+    EmupluginError,
+    FormatError,
+    GoDeadlock,
+    GoError,
+    Goexit,
+    GoExit,
+    GoFatal,
+    GoOutOfMemory,
+    GoPanic,
+    GoroutinePanic,
+    GoStackOverflow,
+    InitError,
+    LimitExceeded,
+    MemoryLimitExceeded,
+    NotAPluginError,
+    NotElfError,
+    OpenError,
+    OutputLimitExceeded,
+    PathError,
+    SymbolNotFoundError,
+    TimeLimitExceeded,
+    ToolchainError,
+    TruncatedError,
+    UnknownRelocationError,
+    UnsupportedBuildError,
+    UnsupportedGoVersionError,
+    UnsupportedTypeError,
+    VersionMismatchError,
+    WrongTargetError,
+)
+from .machine import Machine
+from .opening import open_shared
+from .plugin import Plugin
+from .sandbox import Limits, Sandbox
+from .values import Function, Variable
+
+__version__ = "0.1.0"
+
+
+def open(path: str | os.PathLike[str], sandbox: Sandbox | None = None) -> Plugin:
+    """Open a Go plugin in a machine of its own.
+
+    Without a ``sandbox``, opening a file that is open already returns the same plugin, as in Go.
+    With one, the plugin is opened anew. Raises OpenError and its kinds.
+    """
+    return open_shared(path) if sandbox is None else Machine(sandbox).open(path)

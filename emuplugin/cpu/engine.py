@@ -1,0 +1,287 @@
+"""The Unicorn engine as an x86-64 processor in ring 3, with paging and exact stops.
+
+How a run ends is not reported by events but by where the guest stands:
+
+* at a *trap*, a ``hlt`` in a page of ours: the guest has come to a place that the host waits for;
+* at a fault: the engine leaves RIP at the instruction, and CR2 tells a page fault from the rest;
+* anywhere, between two instructions, after :meth:`Engine.stop`.
+
+System calls do not end a run; they are answered in a callback.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from enum import Enum
+from typing import Any, NamedTuple
+
+import unicorn
+from unicorn import x86_const
+from unicorn.unicorn_py3.unicorn import uclib
+
+from . import registers as reg
+from .address_space import PROT_READ, AddressSpace
+from .cpuid import cpuid
+from .engine_internals import stop_only_between_instructions
+from .paging import WRITABLE
+from .registers import Batch
+
+# Flat segments for 64-bit code and data in ring 0 and ring 3 (Intel SDM vol. 3A, 3.4.5).
+_GDT = (
+    0,
+    0,
+    0x00AFFB000000FFFF,  # 0x10 | 3: user code
+    0x00CFF3000000FFFF,  # 0x18 | 3: user data
+    0x00AF9B000000FFFF,
+    0x00CF93000000FFFF,
+)
+_USER_CS, _USER_SS = 0x13, 0x1B
+_IRETQ = b"\x48\xcf"
+_HLT = b"\xf4"
+_MSR_EFER = 0xC0000080
+_EFER_SCE_LME_LMA_NXE = 0xD01
+_CR0_PE_MP_ET_NE_WP_PG = 0x80010033
+_CR4_PAE_OSFXSR_OSXMMEXCPT = 0x620
+_RFLAGS_IF = 0x202
+#: CR2 holds this between runs, so that any other value means a page fault there.
+_NO_FAULT = 0x5EED_0000_0000_5EED
+_INSN_SYSCALL = x86_const.UC_X86_INS_SYSCALL
+_INSN_CPUID = x86_const.UC_X86_INS_CPUID
+# uc_ctl's control word: the request, and UC_CTL_IO_WRITE in the two top bits; no arguments.
+_CTL_TLB_FLUSH = ctypes.c_int(unicorn.UC_CTL_TLB_FLUSH | unicorn.UC_CTL_IO_WRITE << 30)
+
+_emu_start = uclib.uc_emu_start
+_emu_stop = uclib.uc_emu_stop
+
+
+class FaultKind(Enum):
+    """What the processor would have raised."""
+
+    PAGE = "page fault"
+    DIVIDE = "divide error"
+    INVALID = "invalid opcode"
+    BREAKPOINT = "breakpoint"
+    PROTECTION = "general protection fault"
+
+
+class Fault(NamedTuple):
+    """A fault at ``rip``; ``address`` is CR2 for page faults, else 0."""
+
+    kind: FaultKind
+    rip: int
+    address: int
+
+
+class Stopped(Enum):
+    """Ends of a run that are not faults."""
+
+    TRAP = "trap"
+    REQUEST = "request"
+
+
+class Engine:
+    """One processor over one address space.
+
+    ``on_syscall`` is called for each ``syscall`` instruction, with the guest's registers as they
+    are; exceptions that it raises end the run and are raised by :meth:`run`.
+    ``system_page`` is a virtual address where the engine may put one page of its own.
+    """
+
+    def __init__(self, space: AddressSpace, system_page: int) -> None:
+        self.space = space
+        self._uc = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
+        self._uc.ctl_set_cpu_model(x86_const.UC_CPU_X86_HASWELL)
+        self._uc.mem_map_ptr(0, space.physical.span, unicorn.UC_PROT_ALL, space.physical.pointer)
+        self.handle: ctypes.c_void_p = self._uc._uch
+        stop_only_between_instructions(self._uc)
+        self.on_syscall: Callable[[], None] = _no_kernel
+        self.traps: set[int] = set()
+        self._pending: BaseException | None = None
+        self._stop_asked = False
+        self._rip = Batch(self.handle, (reg.RIP,))
+        self._cr2 = Batch(self.handle, (reg.CR2,))
+        self._cr2.values[0] = _NO_FAULT
+        self._zero = ctypes.c_uint64(0)
+        self._no_count = ctypes.c_size_t(0)
+        self._callbacks: list[Any] = []
+        self._cpuid_registers = Batch(self.handle, (reg.RAX, reg.RBX, reg.RCX, reg.RDX))
+        space.flush_tlb = self._flush_tlb
+        space.flush_code = self._uc.ctl_flush_tb
+        self._enter_user_mode(system_page)
+        self._hook_instruction(_INSN_SYSCALL, self._syscall, None)
+        self._hook_instruction(_INSN_CPUID, self._cpuid, ctypes.c_int)
+
+    # --- running ----------------------------------------------------------------------------
+
+    def run(self, rip: int) -> Stopped | Fault:
+        """Run from ``rip`` until something ends it; :attr:`rip` then tells where."""
+        start = _emu_start
+        handle, zero, count = self.handle, self._zero, self._no_count
+        self._stop_asked = False
+        error = start(handle, ctypes.c_uint64(rip), zero, zero, count)
+        if self._pending is not None:
+            pending, self._pending = self._pending, None
+            raise pending
+        at = self._rip.load()[0]
+        if at in self.traps:
+            return Stopped.TRAP
+        if self._stop_asked:
+            return Stopped.REQUEST
+        return self._fault(error, at)
+
+    def stop(self) -> None:
+        """Make the run end at the next block of instructions. Any thread may call it; when no run
+        is on, or one is just starting, it may have no effect."""
+        self._stop_asked = True
+        _emu_stop(self.handle)
+
+    @property
+    def rip(self) -> int:
+        """The instruction pointer; between runs exact."""
+        value: int = self._rip.load()[0]
+        return value
+
+    def read_register(self, register: int) -> int:
+        value: int = self._uc.reg_read(register)
+        return value
+
+    def write_register(self, register: int, value: int) -> None:
+        self._uc.reg_write(register, value)
+
+    def batch(self, *registers: int, wide: tuple[int, ...] = ()) -> Batch:
+        """Registers to be moved together."""
+        return Batch(self.handle, registers, wide)
+
+    def save(self) -> unicorn.unicorn_py3.unicorn.UcContext:
+        """All registers, as an opaque object for :meth:`restore`."""
+        return self._uc.context_save()
+
+    def restore(self, context: unicorn.unicorn_py3.unicorn.UcContext) -> None:
+        self._uc.context_restore(context)
+
+    def _flush_tlb(self) -> None:
+        uclib.uc_ctl(self.handle, _CTL_TLB_FLUSH)
+
+    def close(self) -> None:
+        """Free the engine and its translations. The engine cannot be used afterwards."""
+        self.space.flush_tlb = self.space.flush_code = _closed
+        self._callbacks.clear()
+        # The bindings free the C object when the last reference to theirs goes.
+        del self._uc
+
+    # --- callbacks from the engine ----------------------------------------------------------
+
+    def _hook_instruction(self, instruction: int, callback: Callable[..., Any], result: Any) -> None:
+        function = ctypes.CFUNCTYPE(result, ctypes.c_void_p, ctypes.c_void_p)(callback)
+        self._callbacks.append(function)
+        hook = ctypes.c_size_t()
+        error = uclib.uc_hook_add(
+            self.handle,
+            ctypes.byref(hook),
+            ctypes.c_int(unicorn.UC_HOOK_INSN),
+            ctypes.cast(function, ctypes.c_void_p),
+            ctypes.c_void_p(0),
+            ctypes.c_uint64(1),  # begin > end: everywhere
+            ctypes.c_uint64(0),
+            ctypes.c_int(instruction),
+        )
+        if error:
+            raise unicorn.UcError(error)
+
+    def _syscall(self, _uc: int, _data: int) -> None:
+        # An exception cannot travel through the engine's C frames: keep it until run() returns.
+        try:
+            self.on_syscall()
+        except BaseException as exception:
+            self._pending = exception
+            _emu_stop(self.handle)
+
+    def _cpuid(self, _uc: int, _data: int) -> int:
+        values = self._cpuid_registers.load()
+        values[0], values[1], values[2], values[3] = cpuid(values[0] & 0xFFFFFFFF, values[2] & 0xFFFFFFFF)
+        self._cpuid_registers.store()
+        return 1  # the instruction is done
+
+    # --- faults -----------------------------------------------------------------------------
+
+    def _fault(self, error: int, rip: int) -> Fault:
+        cr2 = self._cr2.load()[0]
+        if cr2 != _NO_FAULT:
+            self._cr2.values[0] = _NO_FAULT
+            self._cr2.store()
+            return Fault(FaultKind.PAGE, rip, cr2)
+        if error == unicorn.UC_ERR_INSN_INVALID:
+            return Fault(FaultKind.INVALID, rip, 0)
+        code = self._code_at(rip)
+        if error == unicorn.UC_ERR_EXCEPTION:
+            # A software interrupt leaves RIP behind the instruction, as the processor does.
+            before = self._code_at(rip - 1)
+            kind = FaultKind.BREAKPOINT if before[:1] == b"\xcc" else FaultKind.PROTECTION
+            return Fault(kind, rip, 0)
+        return Fault(FaultKind.DIVIDE if _is_division(code) else FaultKind.PROTECTION, rip, 0)
+
+    def _code_at(self, address: int) -> bytes:
+        area = self.space.find(address)
+        if area is None or area.physical is None:
+            return b""
+        at = area.physical + address - area.start
+        return bytes(self.space.physical.bytes[at : min(at + 16, area.physical + area.end - area.start)])
+
+    # --- start ------------------------------------------------------------------------------
+
+    def _enter_user_mode(self, system_page: int) -> None:
+        """Switch paging on and drop to ring 3 with one ``iretq``, as a kernel starts a process."""
+        area = self.space.map(system_page, 4096, PROT_READ, "[system]")
+        assert area.physical is not None
+        physical = area.physical
+        words, content = self.space.physical.words, self.space.physical.bytes
+        # Until the iretq is done this page is the supervisor's, executable.
+        self.space.tables.map(system_page, physical, 1, WRITABLE)
+        content[physical : physical + 2] = _IRETQ
+        gdt = physical + 0x100
+        for index, descriptor in enumerate(_GDT):
+            words[(gdt >> 3) + index] = descriptor
+        landing = physical + 0x200
+        content[landing : landing + 1] = _HLT
+        frame = physical + 0x800
+        user = (system_page + 0x200, _USER_CS, _RFLAGS_IF, system_page + 0xF00, _USER_SS)
+        for index, value in enumerate(user):
+            words[(frame >> 3) + index] = value
+        uc = self._uc
+        uc.reg_write(reg.GDTR, (0, system_page + 0x100, 8 * len(_GDT) - 1, 0))
+        uc.reg_write(reg.CR3, self.space.tables.root)
+        uc.reg_write(reg.CR4, _CR4_PAE_OSFXSR_OSXMMEXCPT)
+        uc.reg_write(reg.MSR, (_MSR_EFER, _EFER_SCE_LME_LMA_NXE))
+        uc.reg_write(reg.CR0, _CR0_PE_MP_ET_NE_WP_PG)
+        uc.reg_write(reg.RSP, system_page + 0x800)
+        self._cr2.store()
+        # The landing page is not the user's: the first user instruction faults there, and that
+        # proves the switch. Further faults bring the engine's exception state to where it stays.
+        for start in (system_page, system_page + 0x200, system_page + 0x200):
+            _emu_start(self.handle, ctypes.c_uint64(start), self._zero, self._zero, self._no_count)
+        if uc.reg_read(x86_const.UC_X86_REG_CS) != _USER_CS or self.rip != system_page + 0x200:
+            raise RuntimeError("the Unicorn engine did not reach ring 3; is this version supported?")
+        self._cr2.values[0] = _NO_FAULT
+        self._cr2.store()
+        self._flush_tlb()
+
+
+def _is_division(code: bytes) -> bool:
+    """Whether ``code`` starts with DIV or IDIV (F6/F7 with /6 or /7), behind any prefixes."""
+    index = 0
+    while index < len(code) and code[index] in _PREFIXES:
+        index += 1
+    return index + 1 < len(code) and code[index] in (0xF6, 0xF7) and (code[index + 1] >> 3) & 7 >= 6
+
+
+# Legacy prefixes and REX.
+_PREFIXES = frozenset((0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3, *range(0x40, 0x50)))
+
+
+def _no_kernel() -> None:
+    raise RuntimeError("a system call before a kernel was attached")
+
+
+def _closed() -> None:
+    """The engine is gone: nothing is cached any more."""

@@ -1,0 +1,129 @@
+"""Reading and writing guest memory by virtual address, from Python."""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from .address_space import AddressSpace
+
+_U8 = Struct("<B")
+_U16, _U32, _I32 = Struct("<H"), Struct("<I"), Struct("<i")
+_U64, _I64 = Struct("<Q"), Struct("<q")
+
+
+class GuestMemoryError(Exception):
+    """Python touched guest addresses where nothing is mapped. Internal: the kernel answers
+    EFAULT, everybody else lets the caller see which pointer was bad."""
+
+    def __init__(self, address: int, size: int) -> None:
+        super().__init__(f"no guest memory at {address:#x} ({size} bytes)")
+        self.address = address
+
+
+class Memory:
+    """Typed access to an address space. Little-endian; protection is the processor's affair."""
+
+    def __init__(self, space: AddressSpace) -> None:
+        self.space = space
+        self._bytes = space.physical.bytes
+
+    def _physical(self, address: int, size: int) -> int:
+        """Where ``size`` bytes at ``address`` lie in physical memory, in one piece."""
+        area = self.space.find(address)
+        if area is None or area.physical is None or address + size > area.end:
+            raise GuestMemoryError(address, size)
+        return area.physical + address - area.start
+
+    def view(self, address: int, size: int) -> memoryview | None:
+        """A writable view, or None where the bytes are not one piece of host memory."""
+        try:
+            at = self._physical(address, size)
+        except GuestMemoryError:
+            return None
+        return self._bytes[at : at + size]
+
+    def read(self, address: int, size: int) -> bytes:
+        """``size`` bytes at ``address``; they may span areas."""
+        if not size:
+            return b""
+        try:
+            at = self._physical(address, size)
+            return bytes(self._bytes[at : at + size])
+        except GuestMemoryError:
+            return b"".join(bytes(piece) for piece in self.pieces(address, size))
+
+    def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
+        """Store ``data`` at ``address``; it may span areas."""
+        size = len(data)
+        if not size:
+            return
+        try:
+            at = self._physical(address, size)
+            self._bytes[at : at + size] = data
+        except GuestMemoryError:
+            done = 0
+            for piece in list(self.pieces(address, size)):
+                piece[:] = data[done : done + len(piece)]
+                done += len(piece)
+
+    def pieces(self, address: int, size: int) -> list[memoryview]:
+        """The contiguous pieces that make up a range; GuestMemoryError where there is a hole."""
+        views: list[memoryview] = []
+        end = address + size
+        while address < end:
+            area = self.space.find(address)
+            if area is None or area.physical is None:
+                raise GuestMemoryError(address, end - address)
+            stop = min(area.end, end)
+            at = area.physical + address - area.start
+            views.append(self._bytes[at : at + stop - address])
+            address = stop
+        return views
+
+    def read_string(self, address: int, limit: int = 4096) -> bytes:
+        """The bytes before the first NUL, at most ``limit`` of them."""
+        result = b""
+        while len(result) < limit:
+            # Never past the page: the next one may not be mapped.
+            part = self.read(address, min(4096 - (address & 4095), limit - len(result)))
+            head, nul, _ = part.partition(b"\0")
+            result += head
+            if nul:
+                return result
+            address += len(part)
+        return result
+
+    def read_u8(self, address: int) -> int:
+        return self._bytes[self._physical(address, 1)]
+
+    def read_u16(self, address: int) -> int:
+        value: int = _U16.unpack_from(self._bytes, self._physical(address, 2))[0]
+        return value
+
+    def read_u32(self, address: int) -> int:
+        value: int = _U32.unpack_from(self._bytes, self._physical(address, 4))[0]
+        return value
+
+    def read_i32(self, address: int) -> int:
+        value: int = _I32.unpack_from(self._bytes, self._physical(address, 4))[0]
+        return value
+
+    def read_u64(self, address: int) -> int:
+        value: int = _U64.unpack_from(self._bytes, self._physical(address, 8))[0]
+        return value
+
+    def read_i64(self, address: int) -> int:
+        value: int = _I64.unpack_from(self._bytes, self._physical(address, 8))[0]
+        return value
+
+    def write_u8(self, address: int, value: int) -> None:
+        _U8.pack_into(self._bytes, self._physical(address, 1), value)
+
+    def write_u16(self, address: int, value: int) -> None:
+        _U16.pack_into(self._bytes, self._physical(address, 2), value)
+
+    def write_u32(self, address: int, value: int) -> None:
+        _U32.pack_into(self._bytes, self._physical(address, 4), value & 0xFFFFFFFF)
+
+    def write_u64(self, address: int, value: int) -> None:
+        _U64.pack_into(self._bytes, self._physical(address, 8), value & 0xFFFFFFFFFFFFFFFF)

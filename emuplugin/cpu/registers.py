@@ -1,0 +1,79 @@
+"""Register numbers of the engine under their own names, and batches of them with prebuilt arguments.
+
+A batch transfer through the C interface costs about as much as one register through the bindings,
+so everything that runs often names its registers once, at import, and moves them together.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+
+from unicorn import x86_const
+from unicorn.unicorn_py3.unicorn import uclib
+
+RAX, RBX, RCX, RDX = (
+    x86_const.UC_X86_REG_RAX,
+    x86_const.UC_X86_REG_RBX,
+    x86_const.UC_X86_REG_RCX,
+    x86_const.UC_X86_REG_RDX,
+)
+RSI, RDI, RBP, RSP = (
+    x86_const.UC_X86_REG_RSI,
+    x86_const.UC_X86_REG_RDI,
+    x86_const.UC_X86_REG_RBP,
+    x86_const.UC_X86_REG_RSP,
+)
+R8, R9, R10, R11, R12, R13, R14, R15 = range(x86_const.UC_X86_REG_R8, x86_const.UC_X86_REG_R15 + 1)
+RIP, RFLAGS = x86_const.UC_X86_REG_RIP, x86_const.UC_X86_REG_RFLAGS
+CR0, CR2, CR3, CR4 = (
+    x86_const.UC_X86_REG_CR0,
+    x86_const.UC_X86_REG_CR2,
+    x86_const.UC_X86_REG_CR3,
+    x86_const.UC_X86_REG_CR4,
+)
+GDTR, MSR, FS_BASE, GS_BASE = (
+    x86_const.UC_X86_REG_GDTR,
+    x86_const.UC_X86_REG_MSR,
+    x86_const.UC_X86_REG_FS_BASE,
+    x86_const.UC_X86_REG_GS_BASE,
+)
+XMM = tuple(range(x86_const.UC_X86_REG_XMM0, x86_const.UC_X86_REG_XMM0 + 16))
+MXCSR, FPCW = x86_const.UC_X86_REG_MXCSR, x86_const.UC_X86_REG_FPCW
+
+#: In the order of ``struct sigcontext`` up to ``rip`` (linux/arch/x86/include/uapi/asm/sigcontext.h).
+GENERAL = (R8, R9, R10, R11, R12, R13, R14, R15, RDI, RSI, RBP, RBX, RDX, RAX, RCX, RSP, RIP, RFLAGS)
+
+_read_batch = uclib.uc_reg_read_batch
+_write_batch = uclib.uc_reg_write_batch
+
+
+class Batch:
+    """Some 64-bit registers of one engine, read or written together.
+
+    ``values`` is the ctypes array that :meth:`load` fills and :meth:`store` writes out. XMM
+    registers are 16 bytes and take two slots (low, high): name them in ``wide``.
+    """
+
+    __slots__ = ("_arguments", "_keep", "_load", "_store", "values")
+
+    def __init__(self, handle: ctypes.c_void_p, registers: Sequence[int], wide: Sequence[int] = ()):
+        count = len(registers) + len(wide)
+        self.values = (ctypes.c_uint64 * (len(registers) + 2 * len(wide)))()
+        base = ctypes.addressof(self.values)
+        addresses = [base + 8 * i for i in range(len(registers))]
+        addresses += [base + 8 * len(registers) + 16 * i for i in range(len(wide))]
+        numbers = (ctypes.c_int * count)(*registers, *wide)
+        pointers = (ctypes.c_void_p * count)(*addresses)
+        self._keep = (numbers, pointers)
+        self._arguments = (handle, numbers, pointers, ctypes.c_int(count))
+        self._load, self._store = _read_batch, _write_batch
+
+    def load(self) -> ctypes.Array[ctypes.c_uint64]:
+        """Read the registers into ``values`` and return it."""
+        self._load(*self._arguments)
+        return self.values
+
+    def store(self) -> None:
+        """Write ``values`` to the registers."""
+        self._store(*self._arguments)

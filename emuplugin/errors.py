@@ -1,0 +1,277 @@
+"""Every exception that emuplugin raises, in one place.
+
+All of them derive from :class:`EmupluginError`; the facts stand in attributes, the
+message is for people. Where Go's own loader has words for a failure the message uses them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class EmupluginError(Exception):
+    """Base of everything that emuplugin raises on purpose."""
+
+
+# --- opening a file -------------------------------------------------------------------------
+
+
+class OpenError(EmupluginError):
+    """A plugin could not be opened.
+
+    ``path`` is the path as the caller gave it and ``reason`` the loader's reason; the message
+    is Go's: ``plugin.Open("NAME"): REASON``. Layers that know no path raise with ``path=""``
+    and :func:`emuplugin.open` fills it in.
+    """
+
+    def __init__(self, reason: str, *, path: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.path = path
+
+    def __str__(self) -> str:
+        return f'plugin.Open("{self.path}"): {self.reason}' if self.path else self.reason
+
+
+class PathError(OpenError):
+    """The path is empty, leads nowhere, or leads to something that is not a regular file."""
+
+
+class FormatError(OpenError):
+    """The file is not a well-formed ELF file: a header, table or section is corrupt."""
+
+
+class TruncatedError(FormatError):
+    """The file ends before something that its headers promise."""
+
+
+class NotElfError(FormatError):
+    """The file does not start with the ELF magic number."""
+
+
+class WrongTargetError(OpenError):
+    """An ELF file for another word size, byte order, processor or operating system."""
+
+
+class UnknownRelocationError(OpenError):
+    """A relocation of a kind that no Go plugin is known to have. ``number`` is its ABI number."""
+
+    def __init__(self, reason: str, *, number: int, path: str = "") -> None:
+        super().__init__(reason, path=path)
+        self.number = number
+
+
+class NotAPluginError(OpenError):
+    """A good ELF file, but not one that ``go build -buildmode=plugin`` made."""
+
+
+class UnsupportedGoVersionError(OpenError):
+    """No struct layouts for the plugin's Go version, and no DWARF to read them from."""
+
+    def __init__(
+        self, reason: str, *, version: str = "", known: Sequence[str] = (), path: str = ""
+    ) -> None:
+        super().__init__(reason, path=path)
+        self.version = version
+        self.known = tuple(known)
+
+
+class LayoutError(EmupluginError, LookupError):
+    """The Go runtime of this version has no such struct, field, variable or constant, as far as
+    its layouts tell."""
+
+
+class UnsupportedBuildError(OpenError):
+    """A build setting that cannot be emulated: ``-race``, ``-msan``, ``-asan``, GOAMD64=v3...
+
+    ``setting`` and ``value`` are as ``go version -m`` prints them.
+    """
+
+    def __init__(self, reason: str, *, setting: str, value: str, path: str = "") -> None:
+        super().__init__(reason, path=path)
+        self.setting = setting
+        self.value = value
+
+
+class AlreadyLoadedError(OpenError):
+    """The same plugin (equal plugin path) is in this machine already, under another file name."""
+
+
+class VersionMismatchError(OpenError):
+    """The plugin was built with another version of a package that the machine already holds."""
+
+
+class InitError(OpenError):
+    """A package's init function panicked, exited or failed; the cause is ``__cause__``."""
+
+
+# --- symbols and values ---------------------------------------------------------------------
+
+
+class SymbolNotFoundError(EmupluginError, LookupError):
+    """``plugin: symbol NAME not found in plugin PLUGINPATH``."""
+
+    def __init__(self, name: str, plugin_path: str) -> None:
+        super().__init__(f"plugin: symbol {name} not found in plugin {plugin_path}")
+        self.name = name
+        self.plugin_path = plugin_path
+
+
+class UnsupportedTypeError(EmupluginError, TypeError):
+    """A Go type that cannot be converted in this direction; ``type`` is its name in Go."""
+
+    def __init__(self, message: str, *, type: str) -> None:
+        super().__init__(message)
+        self.type = type
+
+
+class ConversionError(EmupluginError, TypeError):
+    """A Python value of the wrong type, or the wrong number of arguments.
+
+    The message names the path to the value and the Go type that is expected there.
+    """
+
+
+class OutOfRangeError(EmupluginError, OverflowError, ValueError):
+    """A Python value of the right type that the Go type cannot hold."""
+
+
+class GoError(EmupluginError):
+    """A function's last result was a non-nil ``error``.
+
+    ``message`` is what its ``Error`` method returns, ``type`` its dynamic Go type; ``value`` is the
+    Go value itself where there is one, so that the error can be handed back to Go as it is.
+    """
+
+    def __init__(self, message: str, type: str = "", *, value: object = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.type = type
+        self.value = value
+
+
+# --- how a run can end ----------------------------------------------------------------------
+
+
+class GoPanic(EmupluginError):
+    """A panic that nobody recovered, in the called function. The plugin stays usable.
+
+    ``value`` is the panic's value as text, as Go prints it; ``type`` its Go type;
+    ``traceback`` the goroutine's traceback at the panic, as the Go runtime prints it.
+    """
+
+    def __init__(self, value: str, type: str, traceback: str = "") -> None:
+        super().__init__(f"panic: {value}")
+        self.value = value
+        self.type = type
+        self.traceback = traceback
+
+    def __str__(self) -> str:
+        text = f"panic: {self.value}"
+        return f"{text}\n\n{self.traceback}" if self.traceback else text
+
+
+class Goexit(EmupluginError):
+    """The called function ended its goroutine with ``runtime.Goexit`` instead of returning.
+
+    Deferred calls have run; the plugin stays usable. ``traceback`` tells where it was.
+    """
+
+    def __init__(self, traceback: str = "") -> None:
+        super().__init__("the function called runtime.Goexit and did not return")
+        self.traceback = traceback
+
+
+class GoExit(EmupluginError):
+    """The plugin called ``os.Exit``. ``code`` is the exit code; the machine is dead."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"the plugin called os.Exit({code})")
+        self.code = code
+
+
+class GoFatal(EmupluginError):
+    """The Go runtime gave up. ``text`` is what it printed; the machine is dead."""
+
+    def __init__(self, message: str, text: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.text or self.message
+
+
+class GoDeadlock(GoFatal):
+    """``fatal error: all goroutines are asleep - deadlock!``"""
+
+
+class GoroutinePanic(GoFatal):
+    """A panic that nobody recovered in a goroutine that the plugin started."""
+
+
+class GoStackOverflow(GoFatal):
+    """``fatal error: stack overflow``: a goroutine's stack passed ``runtime/debug.SetMaxStack``."""
+
+
+class GoOutOfMemory(GoFatal):
+    """The Go runtime could not get memory that it asked its (emulated) kernel for."""
+
+
+class EmulationError(EmupluginError):
+    """The emulated processor stopped where nothing expected it: a fault in the guest that the
+    Go runtime cannot take, or a bug of ours. ``rip`` is the guest address. The machine is dead."""
+
+    def __init__(self, message: str, *, rip: int = 0) -> None:
+        super().__init__(message)
+        self.rip = rip
+
+
+class DeadMachineError(EmupluginError):
+    """The machine ended earlier (exit, fatal error, broken limit); the reason is ``__cause__``."""
+
+
+class ClosedError(EmupluginError):
+    """The plugin or its machine was closed."""
+
+
+class LimitExceeded(EmupluginError):
+    """A limit of the sandbox was reached. ``limit`` names it, ``allowed`` and ``used`` say how
+    much (in the unit of that limit)."""
+
+    def __init__(self, message: str, *, limit: str, allowed: float, used: float) -> None:
+        super().__init__(message)
+        self.limit = limit
+        self.allowed = allowed
+        self.used = used
+
+
+class MemoryLimitExceeded(LimitExceeded):
+    """The machine's guest memory is used up."""
+
+
+class TimeLimitExceeded(LimitExceeded):
+    """A call ran longer than the sandbox allows."""
+
+
+class OutputLimitExceeded(LimitExceeded):
+    """The plugin printed more than the sandbox allows."""
+
+
+class Interrupted(EmupluginError, KeyboardInterrupt):
+    """Ctrl-C stopped a running call."""
+
+
+# --- building -------------------------------------------------------------------------------
+
+
+class BuildError(EmupluginError):
+    """``go build`` failed. ``output`` is what it printed."""
+
+    def __init__(self, message: str, output: str = "") -> None:
+        super().__init__(message)
+        self.output = output
+
+
+class ToolchainError(EmupluginError):
+    """A Go toolchain or C compiler could not be had."""

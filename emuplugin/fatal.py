@@ -1,0 +1,29 @@
+"""Which exception a fatal error of the Go runtime becomes, by what it printed."""
+
+from __future__ import annotations
+
+from .errors import GoDeadlock, GoFatal, GoOutOfMemory, GoroutinePanic, GoStackOverflow
+
+# (text in "fatal error: ...", exception), as in runtime/proc.go: checkdead, stack.go: newstack,
+# malloc.go and mheap.go.
+_KINDS: tuple[tuple[str, type[GoFatal]], ...] = (
+    ("all goroutines are asleep - deadlock!", GoDeadlock),
+    ("no goroutines (main called runtime.Goexit) - deadlock!", GoDeadlock),
+    ("every thread waits", GoDeadlock),
+    ("stack overflow", GoStackOverflow),
+    ("out of memory", GoOutOfMemory),
+)
+
+
+def fatal_error(text: str, *, panic: bool) -> GoFatal:
+    """The exception for ``text``, what the runtime printed; ``panic`` for a panic that nobody
+    recovered in a goroutine of the plugin's own."""
+    lines = [line for line in text.splitlines() if line]
+    if panic:
+        headline = next((line for line in lines if line.startswith("panic: ")), "panic")
+        return GoroutinePanic(headline, text)
+    headline = next((line for line in lines if line.startswith("fatal error: ")), lines[0])
+    for words, kind in _KINDS:
+        if words in headline:
+            return kind(headline, text)
+    return GoFatal(headline, text)

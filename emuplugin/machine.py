@@ -1,0 +1,296 @@
+"""A machine: one emulated process with a Go runtime, and the plugins in it."""
+
+from __future__ import annotations
+
+import copy
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from time import perf_counter
+from types import TracebackType
+from typing import TYPE_CHECKING, NoReturn, TypeVar
+
+from .elf.file import ElfFile
+from .errors import (
+    ClosedError,
+    DeadMachineError,
+    EmupluginError,
+    Goexit,
+    GoExit,
+    GoPanic,
+    OpenError,
+)
+from .fatal import fatal_error
+from .runtime_shims.caller import Panic
+from .runtime_shims.goruntime import CallResult
+from .runtime_shims.kernel.kernel import AllAsleepError, ExitError, Fatal
+from .runtime_shims.program import Module, Outcome, Program
+from .runtime_shims.traceback import render
+from .sandbox import Sandbox
+from .values import Context
+from .values.guest import ModuleTypes
+from .values.panics import describe_panic
+
+if TYPE_CHECKING:
+    from .cpu.memory import Memory
+    from .plugin import Plugin
+    from .runtime_shims.roots import Root
+
+T = TypeVar("T")
+
+
+class Machine:
+    """One emulated process. The first plugin opened in it brings the Go runtime; further ones share
+    it, as in a Go program that calls ``plugin.Open`` several times.
+
+    A machine can be used from several Python threads; calls into it happen one after the other.
+    Use it as a context manager, or :meth:`close` it, to free its memory at once.
+    """
+
+    def __init__(self, sandbox: Sandbox | None = None) -> None:
+        self.sandbox = sandbox or Sandbox()
+        self._lock = threading.RLock()
+        self._program: Program | None = None
+        self._context: Context | None = None
+        self._plugins: dict[str, Plugin] = {}
+        self._failures: dict[str, EmupluginError] = {}
+        self._death: BaseException | None = None
+        self._closed = False
+        self._captured_panic = False
+
+    def __enter__(self) -> Machine:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        paths = ", ".join(plugin.path for plugin in self._plugins.values())
+        return f"<Machine: {self.state}{'; ' + paths if paths else ''}>"
+
+    @property
+    def state(self) -> str:
+        """``empty``, ``running``, ``dead`` or ``closed``."""
+        if self._closed:
+            return "closed"
+        if self._death is not None:
+            return "dead"
+        return "empty" if self._program is None else "running"
+
+    @property
+    def plugins(self) -> tuple[Plugin, ...]:
+        """The plugins opened in this machine, in order."""
+        return tuple(self._plugins.values())
+
+    def open(self, path: str | os.PathLike[str]) -> Plugin:
+        """Open a Go plugin, as ``plugin.Open``: map it, boot the runtime if it is the first, run
+        its init functions. Opening the same file again returns the same plugin.
+
+        Raises OpenError and its kinds for files that cannot be opened, InitError (with the cause)
+        when an init function fails; a failure is remembered and raised again.
+        """
+        from .opening import open_in
+
+        with self._lock:
+            self._check_alive()
+            return open_in(self, os.fspath(path))
+
+    def close(self) -> None:
+        """Free everything. Plugins, symbols and values of this machine say so when used."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._context = None
+            program, self._program = self._program, None
+            if program is not None:
+                program.close()
+
+    # --- what values need (values.guest.Guest) ----------------------------------------------
+
+    @property
+    def memory(self) -> Memory:
+        """Guest memory."""
+        return self.program.process.memory
+
+    @property
+    def go_minor(self) -> tuple[int, int]:
+        """Go's version without the patch level: ``(1, 27)``."""
+        major, minor = self.program.build_info.minor.split(".")
+        return int(major), int(minor)
+
+    @property
+    def experiments(self) -> frozenset[str]:
+        """GOEXPERIMENT settings of the build."""
+        return frozenset(self.program.build_info.experiments)
+
+    def module_of(self, address: int) -> ModuleTypes | None:
+        """The module whose type descriptors hold ``address``."""
+        for module in self.program.modules:
+            types, etypes = module.get("types"), module.get("etypes")
+            if types <= address < etypes:
+                return ModuleTypes(types, etypes, module.get("text"), {})
+        return None
+
+    def call(
+        self,
+        entry: int,
+        context: int,
+        ints: Sequence[int],
+        floats: Sequence[int],
+        stack: bytes | bytearray,
+        stack_size: int,
+    ) -> CallResult:
+        """Call Go code by ABIInternal. Raises GoPanic, Goexit, GoExit, GoFatal and limits."""
+        with self._lock:
+            program = self.program
+            outcome = self._guarded(
+                lambda: program.call(entry, context, ints, floats, stack, stack_size)
+            )
+            return outcome if type(outcome) is CallResult else self._raise(outcome)
+
+    def call_runtime(self, name: str, *ints: int) -> int:
+        """Call ``runtime.NAME`` with integer arguments; its first integer result."""
+        with self._lock:
+            program = self.program
+            outcome = self._guarded(lambda: program.call_runtime("runtime." + name, *ints))
+            return outcome if isinstance(outcome, int) else self._raise(outcome)
+
+    def malloc(self, size: int, type_address: int, zero: bool = True) -> int:
+        """``runtime.mallocgc``: memory of the Go heap, freed when nothing refers to it."""
+        return self.call_runtime("mallocgc", size, type_address, int(zero))
+
+    def symbol(self, name: str) -> int | None:
+        """The guest address of a linker symbol."""
+        return self.program.symbol(name)
+
+    def hold(self, address: int) -> Root:
+        """Keep the heap object at ``address`` alive as long as the root is."""
+        with self._lock:
+            program = self.program
+            return self._guarded(lambda: program.hold(address))
+
+    # --- inside -----------------------------------------------------------------------------
+
+    @property
+    def program(self) -> Program:
+        """The running program; raises when the machine is dead, closed or empty."""
+        if self._program is None or self._death is not None:
+            self._check_alive()
+            raise ClosedError("nothing was opened in this machine yet")
+        return self._program
+
+    @property
+    def context(self) -> Context:
+        """What all values of this machine share."""
+        if self._context is None:
+            self._context = Context(self)
+        return self._context
+
+    def start(self, file: ElfFile) -> Module:
+        """Boot the machine with its first plugin."""
+        program = self._guarded(lambda: Program(self.sandbox, file))
+        program.caller.on_fatal = self._on_fatal
+        self._program = program
+        return program.modules[0]
+
+    def link(self, module: Module) -> None:
+        """Make a further plugin part of the program."""
+        program = self.program
+        self._guarded(lambda: program.link(module))
+
+    def opened(self, path: str) -> Plugin | None:
+        """The plugin opened from a real path; raises again what went wrong the last time."""
+        failure = self._failures.get(path)
+        if failure is not None:
+            raise previous_failure(failure)
+        return self._plugins.get(path)
+
+    def remember(self, path: str, plugin: Plugin) -> None:
+        self._plugins[path] = plugin
+
+    def remember_failure(self, path: str, failure: EmupluginError) -> None:
+        self._failures[path] = failure
+
+    def run_inits(self, module: Module) -> None:
+        """Run the init functions of a module that have not run."""
+        program = self.program
+        self._guarded(lambda: program.run_inits(module, self._check_outcome))
+
+    def _check_alive(self) -> None:
+        if self._closed:
+            raise ClosedError("the plugin's machine was closed")
+        if self._death is not None:
+            raise DeadMachineError(
+                f"the machine is dead: {str(self._death).splitlines()[0]}; open the plugin again"
+            ) from self._death
+
+    def _guarded(self, action: Callable[[], T]) -> T:
+        """Run guest code; what ends the whole process ends the machine."""
+        try:
+            return action()
+        except ExitError as exit_:
+            self._die(self._fatal("") or GoExit(exit_.code))
+        except AllAsleepError:
+            self._die(self._fatal("every thread waits, and nothing can wake them"))
+        except Fatal as fatal:
+            self._die(
+                self._fatal(
+                    f"signal {fatal.number} at pc={fatal.rip:#x}, address {fatal.address:#x}"
+                )
+            )
+        except EmupluginError:
+            raise
+        except BaseException as error:
+            # Ctrl-C, a broken limit, a bug of ours: the guest stopped in the middle of something.
+            self._death = error
+            raise
+
+    def _die(self, error: EmupluginError | None) -> NoReturn:
+        assert error is not None
+        self._death = error
+        raise error from None
+
+    def _on_fatal(self, panic: bool) -> None:
+        """The runtime starts to report why it gives up: keep what it prints for the exception."""
+        kernel = self.program.process.kernel
+        if kernel.stderr_capture is None:
+            kernel.stderr_capture = bytearray()
+            self._captured_panic = panic
+
+    def _fatal(self, otherwise: str) -> EmupluginError | None:
+        program = self._program
+        text = ""
+        if program is not None and program.process.kernel.stderr_capture is not None:
+            text = program.process.kernel.stderr_capture.decode(errors="replace")
+        if not text and not otherwise:
+            return None
+        return fatal_error(text or otherwise, panic=self._captured_panic)
+
+    def _check_outcome(self, outcome: Outcome) -> None:
+        if type(outcome) is not CallResult:
+            self._raise(outcome)
+
+    def _raise(self, outcome: Outcome) -> NoReturn:
+        goroutine = self.program.runtime.get_at(self.program.caller.g, "runtime.g", "goid")
+        assert not isinstance(outcome, CallResult)
+        trace = render(goroutine, outcome.frames)
+        if isinstance(outcome, Panic):
+            text = describe_panic(self.context, outcome.value.type, outcome.printed)
+            raise GoPanic(text.text, text.type, trace)
+        raise Goexit(trace)
+
+
+def previous_failure(failure: EmupluginError) -> EmupluginError:
+    """The same failure, to be raised once more, marked as Go marks it."""
+    again = copy.copy(failure)
+    again.__cause__ = failure.__cause__
+    if isinstance(again, OpenError) and not again.reason.endswith(" (previous failure)"):
+        again.reason += " (previous failure)"
+    return again

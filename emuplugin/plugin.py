@@ -1,0 +1,101 @@
+"""A plugin and its symbols, as in Go's package ``plugin``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from .elf.buildinfo import BuildInfo
+from .errors import OpenError, SymbolNotFoundError
+from .values import Function, Variable
+from .values.names import read_string
+
+if TYPE_CHECKING:
+    from .machine import Machine
+    from .runtime_shims.inits import InitTrace
+    from .runtime_shims.program import Module
+
+Symbol = Variable | Function
+_PTAB_ENTRY = 8  # struct ptabEntry {name nameOff, typ typeOff}
+
+
+class Plugin:
+    """An opened plugin. ``path`` is its real path, ``plugin_path`` what Go calls it,
+    ``timings`` how many seconds each step of opening took."""
+
+    def __init__(self, machine: Machine, module: Module, path: str) -> None:
+        self.machine = machine
+        self.path = path
+        self.plugin_path = module.plugin_path
+        self.timings: dict[str, float] = {}
+        self._module = module
+        self._symbols: dict[str, Symbol] = {}
+        self._table = dict(self._read_table())
+
+    def __repr__(self) -> str:
+        return f"<Plugin {self.plugin_path!r} from {self.path}: {', '.join(self.exports)}>"
+
+    def lookup(self, name: str) -> Symbol:
+        """The exported variable or function ``name``.
+
+        Raises SymbolNotFoundError with Go's words.
+        """
+        symbol = self._symbols.get(name)
+        if symbol is None:
+            if name not in self._table:
+                raise SymbolNotFoundError(name, self.plugin_path)
+            symbol = self._symbols[name] = self._make(name, *self._table[name])
+        return symbol
+
+    __getitem__ = lookup
+
+    @cached_property
+    def exports(self) -> Mapping[str, str]:
+        """The exported names and their Go types, as Go prints them, sorted by name."""
+        return {name: self.lookup(name).type for name in sorted(self._table)}
+
+    @property
+    def build_info(self) -> BuildInfo:
+        """Go version, main module, dependencies and build settings."""
+        info = self._module.image.file.build_info
+        assert info is not None  # a file without is refused
+        return info
+
+    @property
+    def init_trace(self) -> tuple[InitTrace, ...]:
+        """What initialising each package took, in the order in which it was done."""
+        return tuple(self._module.init_trace)
+
+    @property
+    def relocations(self) -> Mapping[str, int]:
+        """How many relocations of each kind were applied."""
+        return self._module.image.relocations
+
+    def close(self) -> None:
+        """Close the plugin's machine, with all plugins in it, and free its memory. Go cannot do
+        that; here everything of this machine says afterwards that it is closed."""
+        self.machine.close()
+
+    def _read_table(self) -> list[tuple[str, tuple[int, int]]]:
+        """``moduledata.ptab``: for each exported name the addresses of its type and symbol."""
+        module, memory = self._module, self._module.runtime.memory
+        types, at = module.get("types"), module.get("ptab.array")
+        entries = []
+        for index in range(module.get("ptab.len")):
+            name_offset = memory.read_i32(at + _PTAB_ENTRY * index)
+            type_offset = memory.read_i32(at + _PTAB_ENTRY * index + 4)
+            name = read_string(memory, types + name_offset)
+            address = module.image.symbol(f"{self.plugin_path}.{name}")
+            if address is None:
+                raise OpenError(f"could not find symbol {name}: undefined symbol: "
+                                f"{self.plugin_path}.{name}")
+            entries.append((name, (types + type_offset, address)))
+        return entries
+
+    def _make(self, name: str, type_address: int, address: int) -> Symbol:
+        context = self.machine.context
+        go_type = context.types.at(type_address)
+        if go_type.kind == "func":
+            return Function(context, name, go_type, address)
+        return Variable(context, name, go_type.elem, address)

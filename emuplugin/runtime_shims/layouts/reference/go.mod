@@ -1,0 +1,3 @@
+module emuplugin.example/reference
+
+go 1.21

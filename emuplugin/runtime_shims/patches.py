@@ -1,0 +1,78 @@
+"""Traps at the start of the runtime's own functions.
+
+The first instruction gives way to a ``hlt``; a copy of it, followed by a jump to the rest, lets
+the guest go on after the host has looked.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+
+from emuplugin.cpu import registers as reg
+from emuplugin.cpu.address_space import PAGE_SIZE, PROT_EXEC, PROT_READ
+from emuplugin.errors import FormatError
+
+from .process import Process
+from .stubs import HLT, STUBS_BASE
+
+_COPIES = STUBS_BASE + PAGE_SIZE
+# First instructions of functions that the compiler makes (cmd/internal/obj/x86/obj6.go: stacksplit):
+# none of them refers to its own address.
+_PROLOGUES = {
+    b"\x49\x3b\x66\x10": 4,  # cmp rsp, [r14 + 16]
+    b"\x4c\x8d\x64\x24": 5,  # lea r12, [rsp - disp8]
+    b"\x4c\x8d\xa4\x24": 8,  # lea r12, [rsp - disp32]
+    b"\x49\x89\xe4": 3,  # mov r12, rsp
+    b"\x55": 1,  # push rbp
+    b"\x48\x83\xec": 4,  # sub rsp, imm8
+    b"\x48\x81\xec": 7,  # sub rsp, imm32
+}
+_JUMP = b"\xff\x25\0\0\0\0"  # jmp [rip]
+
+
+class EntryTraps:
+    """Traps at function entries, each with its copy of a first instruction."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._next = _COPIES
+        self._originals: dict[int, tuple[bytes, int]] = {}
+        process.space.map(_COPIES, PAGE_SIZE, PROT_READ | PROT_EXEC, "[emuplugin traps]")
+
+    def add(self, entry: int, action: Callable[[], bool]) -> None:
+        """Call ``action`` whenever the guest enters ``entry``. When it returns False the guest goes
+        on as if nothing had been there; True ends the run."""
+        memory = self._process.memory
+        if entry in self._originals:
+            copy = self._originals[entry][1]
+        else:
+            copy = self._copy(entry)
+        memory.write(entry, HLT)
+        self._process.space.flush_code()
+
+        def trapped() -> bool:
+            if action():
+                return True
+            self._process.engine.write_register(reg.RIP, copy)
+            return False
+
+        self._process.trap(entry, trapped)
+
+    def remove(self, entry: int) -> None:
+        """Put the function back as it was."""
+        self._process.memory.write(entry, self._originals[entry][0])
+        self._process.space.flush_code()
+
+    def _copy(self, entry: int) -> int:
+        memory = self._process.memory
+        head = memory.read(entry, 16)
+        size = next((n for start, n in _PROLOGUES.items() if head.startswith(start)), 0)
+        if not size:
+            raise FormatError(f"the function at {entry:#x} does not start as Go's compiler makes them")
+        copy = self._next
+        code = head[:size] + _JUMP + struct.pack("<Q", entry + size)
+        self._next += (len(code) + 15) & -16
+        memory.write(copy, code)
+        self._originals[entry] = (head[:1], copy)
+        return copy

@@ -1,0 +1,51 @@
+"""One emulated process: physical memory, address space, processor and kernel, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from emuplugin.cpu import registers as reg
+from emuplugin.cpu.address_space import PAGE_SHIFT, PROT_READ, PROT_WRITE, AddressSpace
+from emuplugin.cpu.engine import Engine
+from emuplugin.cpu.memory import Memory
+from emuplugin.cpu.physical import PhysicalMemory
+from emuplugin.sandbox import Sandbox
+
+from .kernel.kernel import Kernel
+
+_SYSTEM_PAGE = 0x2_0000_0000
+_THREAD_AREA = 0x2_1000_0000
+_STACK = 0x2_2000_0000
+STACK_SIZE = 1 << 20
+# Guest-physical addresses are handed out contiguously; this much more than may be present keeps
+# reservations that are never touched from being refused.
+_SPAN_FACTOR = 16
+
+
+class Process:
+    """An empty process with one thread, a thread area for ``runtime.tlsg`` and a stack."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        pages = sandbox.limits.memory >> PAGE_SHIFT
+        self.physical = PhysicalMemory(sandbox.limits.memory * _SPAN_FACTOR)
+        self.space = AddressSpace(self.physical, pages)
+        self.memory = Memory(self.space)
+        self.engine = Engine(self.space, _SYSTEM_PAGE)
+        self.kernel = Kernel(self.engine, self.space, sandbox)
+        self.kernel.protect(_SYSTEM_PAGE, 1 << 32)
+        self.space.map(_THREAD_AREA, 4096, PROT_READ | PROT_WRITE, "[tls]")
+        self.thread_pointer = _THREAD_AREA + 0x800
+        self.engine.write_register(reg.FS_BASE, self.thread_pointer)
+        self.space.map(_STACK, STACK_SIZE, PROT_READ | PROT_WRITE, "[stack]")
+        self.stack = (_STACK, _STACK + STACK_SIZE)
+
+    def trap(self, address: int, action: Callable[[], bool]) -> None:
+        """Call ``action`` when the guest reaches the ``hlt`` at ``address``; True ends the run."""
+        self.engine.traps.add(address)
+        self.kernel.traps[address] = action
+
+    def close(self) -> None:
+        """Free everything."""
+        self.kernel.close()
+        self.engine.close()
+        self.physical.close()

@@ -1,0 +1,212 @@
+"""A Go program without a main: a process, the plugins in it as modules, and the runtime they share.
+
+:class:`Program` maps and boots the first plugin, adds further ones, runs their inits, and calls
+into them. What can end a call comes back as values or as the kernel's exceptions; making them
+Python's is the machine's affair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from struct import pack
+from time import perf_counter
+
+from emuplugin.elf.file import ElfFile
+from emuplugin.elf.moduledata import find_moduledata
+from emuplugin.elf.pclntab import PclnTable
+from emuplugin.errors import UnsupportedGoVersionError
+from emuplugin.sandbox import Sandbox
+
+from .boot import Boot, BootStep, add_module, boot, chain, module_itabs
+from .caller import Caller, Goexit, Panic
+from .goruntime import CallResult, GoRuntime
+from .image import Image, map_image
+from .inits import AllocationCounter, InitTask, InitTrace, init_tasks
+from .layouts import find_layout
+from .libc.library import CLibrary
+from .preemption import Preemption
+from .process import Process
+from .roots import Root, Roots
+
+Outcome = CallResult | Panic | Goexit
+
+
+@dataclass(eq=False)
+class Module:
+    """One plugin as a module of the program."""
+
+    image: Image
+    moduledata: int
+    runtime: GoRuntime = field(repr=False)
+    init_trace: list[InitTrace] = field(default_factory=list)
+
+    def get(self, path: str) -> int:
+        """A field of its ``moduledata``."""
+        return self.runtime.get_at(self.moduledata, "runtime.moduledata", path)
+
+    @cached_property
+    def plugin_path(self) -> str:
+        """``moduledata.pluginpath``."""
+        data = self.runtime.memory.read(self.get("pluginpath.str"), self.get("pluginpath.len"))
+        return data.decode(errors="surrogateescape")
+
+    @cached_property
+    def pclntab(self) -> PclnTable:
+        """The function table, in guest addresses."""
+        image = self.image
+        start = self.get("pcHeader") - image.base
+        gofunc = self.get("gofunc") - image.base
+        return PclnTable(
+            image.file.read_from(start), self.get("text"), image.file.read_from(gofunc)
+        )
+
+    @cached_property
+    def package_hashes(self) -> tuple[tuple[str, bytes, bytes], ...]:
+        """``pkghashes``: package, hash at link time, hash in the running program."""
+        memory = self.runtime.memory
+        at, found = self.get("pkghashes.array"), []
+        for index in range(self.get("pkghashes.len")):
+            words = [memory.read_u64(at + 40 * index + 8 * word) for word in range(5)]
+            package = memory.read(words[0], words[1]).decode()
+            text = memory.read(words[2], words[3])
+            running = memory.read(memory.read_u64(words[4]), memory.read_u64(words[4] + 8))
+            found.append((package, text, running))
+        return tuple(found)
+
+
+class Program:
+    """See the module. ``modules`` are in the order of loading; the first brought the runtime."""
+
+    def __init__(self, sandbox: Sandbox, file: ElfFile) -> None:
+        """Map and boot. Raises OpenError and what the guest runs into."""
+        info = file.build_info
+        if info is None:
+            raise UnsupportedGoVersionError("the plugin has no Go build info")
+        self.build_info = info
+        start = perf_counter()
+        layout = find_layout(info.go_version, file)
+        moduledata = find_moduledata(file)
+        self.process = process = Process(sandbox)
+        self.timings: dict[str, float] = {"machine": perf_counter() - start}
+        try:
+            start = perf_counter()
+            self.library = CLibrary(process)
+            image = map_image(process.space, file, self.library.resolve, first=True)
+            self.timings["map and relocate"] = perf_counter() - start
+            self.runtime = GoRuntime(process, image, layout)
+            first = Module(image, image.base + moduledata, self.runtime)
+            self.modules = [first]
+            self.caller = Caller(self.runtime, self.table_for)
+            self.preemption = Preemption(self.runtime)
+            process.kernel.on_tick = self.preemption.tick
+            start = perf_counter()
+            self._boot = Boot(self.runtime, first.moduledata)
+            self.boot_steps: list[BootStep] = boot(self._boot)
+            self.timings["boot the runtime"] = perf_counter() - start
+            self.roots = Roots(self.runtime, self._boot.store)
+        except BaseException:
+            process.close()
+            raise
+
+    def add(self, file: ElfFile) -> Module:
+        """Map another plugin into the program. Its inits have not run then."""
+        runtime = self.runtime
+        image = map_image(self.process.space, file, self._resolve, first=False)
+        module = Module(image, image.base + find_moduledata(file), runtime)
+        add_module(runtime, module.moduledata, self._boot.store)
+        return module
+
+    def remove(self, module: Module) -> None:
+        """Unmap a plugin that was added and not linked."""
+        self.process.space.unmap(module.image.base, module.image.size)
+
+    def link(self, module: Module) -> None:
+        """Make an added module part of the program: symbol lists, modules, itabs."""
+        runtime = self.runtime
+        self.modules.append(module)
+        chain(runtime, module.moduledata)
+        listed = [m.moduledata for m in self.modules] + [runtime.stubs.moduledata]
+        elements = self._boot.store(b"".join(pack("<Q", address) for address in listed))
+        header = self._boot.store(pack("<QQQ", elements, len(listed), len(listed)))
+        runtime.set("runtime.modulesSlice", header)
+        for itab in module_itabs(runtime, module.moduledata):
+            self.call_runtime("runtime.itabAdd", itab)
+
+    def table_for(self, pc: int) -> PclnTable | None:
+        """The function table of the module that ``pc`` lies in."""
+        for module in self.modules:
+            if module.image.holds(pc):
+                return module.pclntab
+        return None
+
+    def symbol(self, name: str) -> int | None:
+        """The address of a symbol in whichever module defines it first."""
+        return self._defined(name)
+
+    def run_inits(self, module: Module, check: Callable[[Outcome], None]) -> None:
+        """Run a module's pending init functions. ``check`` sees each outcome and raises for those
+        that are not a return."""
+        counter = AllocationCounter(self.runtime, self.caller.g)
+        try:
+            for task in init_tasks(self.runtime, module.moduledata):
+                before, start = counter.read(), perf_counter()
+                task.run(self.runtime.memory, lambda entry: check(self.call(entry)))
+                seconds, after = perf_counter() - start, counter.read()
+                module.init_trace.append(
+                    InitTrace(
+                        *self._init_names(module, task),
+                        seconds,
+                        after[0] - before[0],
+                        after[1] - before[1],
+                    )
+                )
+        finally:
+            counter.stop()
+
+    def call(
+        self,
+        entry: int,
+        context: int = 0,
+        ints: Sequence[int] = (),
+        floats: Sequence[int] = (),
+        stack: bytes | bytearray = b"",
+        stack_size: int = 0,
+    ) -> Outcome:
+        """Call Go code on the caller goroutine; see :meth:`Caller.call`."""
+        return self.caller.call(entry, context, ints, floats, stack, stack_size)
+
+    def call_runtime(self, name: str, *ints: int) -> int | Panic | Goexit:
+        """Call one of the runtime's functions on the caller goroutine."""
+        return self.caller.call_simple(self.runtime.function(name), *ints)
+
+    def hold(self, address: int) -> Root:
+        """Root a heap object."""
+        return self.roots.hold(address, self.call_runtime)
+
+    def close(self) -> None:
+        """Free everything."""
+        self.process.close()
+
+    def _defined(self, name: str) -> int | None:
+        for module in self.modules:
+            address = module.image.symbol(name)
+            if address is not None:
+                return address
+        return None
+
+    def _resolve(self, name: str) -> int:
+        address = self._defined(name)
+        return self.library.resolve(name) if address is None else address
+
+    def _init_names(self, module: Module, task: InitTask) -> tuple[str, tuple[str, ...]]:
+        functions = [module.pclntab.find(entry) for entry in task.functions]
+        names = tuple(function.name for function in functions if function is not None)
+        package = names[0].rpartition(".init")[0] if names else ""
+        if names and ".init." in names[0]:
+            package = names[0].partition(".init.")[0]
+        return package, names
+
+
+__all__ = ["Module", "Outcome", "Program"]

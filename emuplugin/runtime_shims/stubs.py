@@ -1,0 +1,192 @@
+"""A small Go module of the loader's own, so that its code is code that the runtime knows.
+
+The runtime unwinds every stack it meets (to grow it, to collect, to print it), and a frame whose
+pc is in no module is fatal. So the places where the host enters and leaves Go code are functions
+of a synthetic module: a ``moduledata`` and a ``pclntab`` with frame sizes and stack maps.
+Formats: ``runtime/symtab.go`` and ``runtime/runtime2.go: _func``, the same from Go 1.20 to 1.27.
+
+The module's data segment is the table of roots: pointers that Python holds.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+from emuplugin.cpu.address_space import PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE, AddressSpace
+from emuplugin.cpu.memory import Memory
+
+from .layouts import Layout
+
+STUBS_BASE = 0x3_0000_0000
+_TABLES = STUBS_BASE + 0x10000
+ROOTS_BASE = STUBS_BASE + 0x1000000
+ROOTS_MAX = 0x1000000
+#: Bytes of outgoing arguments that the call frames have room for. The smallest holds the spill
+#: space of all argument registers and fits any goroutine stack without a check.
+CALL_SIZES = (256, 1 << 10, 1 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 20, 1 << 22)
+
+HLT = b"\xf4"
+_FUNC_ID_NORMAL = 0
+_NO_FUNCDATA = 0xFFFFFFFF
+
+
+class CallStub(NamedTuple):
+    """A frame for calls with up to ``room`` bytes of stack arguments.
+
+    The guest runs ``entry`` to make sure of stack space and stops at ``ready`` (only needed for
+    frames that are larger than every stack's reserve); the callee returns to ``back``, which
+    stops. ``frame`` is the distance from RSP at ``entry`` to the outgoing arguments.
+    """
+
+    room: int
+    frame: int
+    entry: int
+    ready: int
+    back: int
+
+
+class _Function(NamedTuple):
+    name: str
+    start: int
+    # (pc offset from start up to which it holds, frame size), ascending
+    frames: tuple[tuple[int, int], ...]
+
+
+class Stubs:
+    """The synthetic module. ``moduledata`` is its address; ``idle`` is where the caller goroutine
+    waits between calls; ``calls`` are the frames to call from, smallest first."""
+
+    def __init__(self, space: AddressSpace, memory: Memory, layout: Layout, morestack: int) -> None:
+        self._memory, self._layout = memory, layout
+        space.map(STUBS_BASE, PAGE_SIZE, PROT_READ | PROT_EXEC, "[emuplugin stubs]")
+        space.map(_TABLES, 4 * PAGE_SIZE, PROT_READ | PROT_WRITE, "[emuplugin tables]")
+        self._code = bytearray()
+        self._functions: list[_Function] = []
+        self.idle = self._place("emuplugin.idle", HLT, ((1, 0),))
+        self.calls = tuple(self._call_stub(size, morestack) for size in CALL_SIZES)
+        memory.write(STUBS_BASE, self._code)
+        #: A func value whose code is ``idle``.
+        self.idle_value = _TABLES
+        memory.write_u64(self.idle_value, self.idle)
+        self.moduledata = self._write_module(_TABLES + 64)
+
+    @property
+    def end(self) -> int:
+        """The address behind all stub code."""
+        return STUBS_BASE + PAGE_SIZE
+
+    def _place(self, name: str, code: bytes, frames: tuple[tuple[int, int], ...]) -> int:
+        address = STUBS_BASE + len(self._code)
+        self._functions.append(_Function(name, address, frames))
+        self._code += code + HLT * (-len(code) % 16)
+        return address
+
+    def _call_stub(self, room: int, morestack: int) -> CallStub:
+        # entry:  lea r12, [rsp - frame]; cmp r12, [r14 + 16]; jbe grow
+        # ready:  hlt
+        # back:   hlt
+        # grow:   mov rax, morestack; call rax; jmp entry
+        frame = room + 8  # and the slot of a saved frame pointer
+        start = STUBS_BASE + len(self._code)
+        check = b"\x4c\x8d\xa4\x24" + struct.pack("<i", -frame) + b"\x4d\x3b\x66\x10"
+        code = check + b"\x76\x02" + HLT + HLT + b"\x48\xb8" + struct.pack("<Q", morestack) + b"\xff\xd0"
+        code += b"\xeb" + struct.pack("<b", -(len(code) + 2))
+        ready, back = len(check) + 2, len(check) + 3
+        frames = ((back, 0), (back + 1, frame), (len(code), 0))
+        self._place(f"emuplugin.call{room}", code, frames)
+        return CallStub(room, frame, start, start + ready, start + back)
+
+    def _write_module(self, at: int) -> int:
+        """Write pclntab and moduledata from ``at`` on; return the moduledata's address."""
+        names, tables, records, entries = bytearray(b"\0"), bytearray(b"\0"), bytearray(), bytearray()
+        index_size = 8 * len(self._functions) + 4
+        index_size += -index_size % 8
+        for function in self._functions:
+            entries += struct.pack("<II", function.start - STUBS_BASE, index_size + len(records))
+            records += struct.pack(
+                "<IiiIIIIIIiBBBB II",
+                function.start - STUBS_BASE,
+                len(names),
+                0,  # args: none on the stack
+                0,  # deferreturn
+                len(tables),  # pcsp
+                0,  # pcfile
+                0,  # pcln
+                0,  # npcdata
+                0,  # cuOffset
+                0,  # startLine
+                _FUNC_ID_NORMAL,
+                0,  # flag
+                0,
+                2,  # nfuncdata
+                _NO_FUNCDATA,  # FUNCDATA_ArgsPointerMaps
+                0,  # FUNCDATA_LocalsPointerMaps: at gofunc
+            )
+            records += bytes(-len(records) % 8)
+            names += function.name.encode() + b"\0"
+            tables += _pc_table(function.frames)
+        entries += struct.pack("<I", len(self._code))
+        index = bytes(entries).ljust(index_size, b"\0") + bytes(records)
+        # struct stackmap {n, nbit}: one map of no bits, as runtime.no_pointers_stackmap.
+        stack_map = struct.pack("<ii", 2, 0)
+        bucket = bytes(20)  # struct findfuncbucket: all functions are found from the first on
+        addresses = {}
+        for name, content in (
+            ("names", bytes(names)), ("tables", bytes(tables)), ("index", index),
+            ("bucket", bucket), ("gofunc", stack_map), ("modulename", b"emuplugin"),
+        ):  # fmt: skip
+            addresses[name] = at
+            self._memory.write(at, content)
+            at += -(-len(content) // 16) * 16
+        module = at
+        fields = {
+            "findfunctab": addresses["bucket"],
+            "minpc": STUBS_BASE,
+            "maxpc": STUBS_BASE + len(self._code),
+            "text": STUBS_BASE,
+            "etext": STUBS_BASE + len(self._code),
+            "gofunc": addresses["gofunc"],
+            "data": ROOTS_BASE,
+            "edata": ROOTS_BASE,
+        }
+        for field, value in fields.items():
+            self._set(module, field, value)
+        self._set_slice(module, "funcnametab", addresses["names"], len(names))
+        self._set_slice(module, "pctab", addresses["tables"], len(tables))
+        self._set_slice(module, "pclntable", addresses["index"], len(index))
+        self._set_slice(module, "ftab", addresses["index"], len(self._functions) + 1)
+        self._set_slice(module, "modulename", addresses["modulename"], len("emuplugin"), string=True)
+        return module
+
+    def _set(self, module: int, field: str, value: int) -> None:
+        self._memory.write_u64(module + self._layout.offset("runtime.moduledata", field), value)
+
+    def _set_slice(
+        self, module: int, field: str, address: int, length: int, *, string: bool = False
+    ) -> None:
+        at = module + self._layout.offset("runtime.moduledata", field)
+        self._memory.write_u64(at, address)
+        self._memory.write_u64(at + 8, length)
+        if not string:
+            self._memory.write_u64(at + 16, length)
+
+
+def _pc_table(frames: tuple[tuple[int, int], ...]) -> bytes:
+    """A pc-value table (``runtime/symtab.go: step``): pairs of value and pc differences."""
+    table, value, pc = bytearray(), -1, 0
+    for end, size in frames:
+        difference = size - value
+        table += _varint(difference << 1 if difference >= 0 else ~(difference << 1))
+        table += _varint(end - pc)
+        value, pc = size, end
+    return bytes(table + b"\0")
+
+
+def _varint(value: int) -> bytes:
+    encoded = bytearray()
+    while value >= 0x80:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)

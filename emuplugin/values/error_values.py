@@ -1,0 +1,110 @@
+"""error: Go's error interface as GoError, nil as None.
+
+An interface with methods is two words: the itab, which tells the dynamic type and holds its
+methods (``internal/abi.ITab``), and a pointer to the value.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from emuplugin.errors import GoError, GoPanic, UnsupportedTypeError
+from emuplugin.values.codec import Codec
+from emuplugin.values.heap import Allocations
+from emuplugin.values.mismatch import wrong_type
+
+if TYPE_CHECKING:
+    from emuplugin.values.context import Context
+    from emuplugin.values.gotype import GoType
+    from emuplugin.values.guest import Root
+
+_INTERFACE = struct.Struct("<QQ")
+_STRING = struct.Struct("<QQ")
+ITAB_TYPE = 8
+ITAB_FUN = 24
+_NEW_ERROR_ITAB = "go:itab.*errors.errorString,error"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldInterface:
+    """A non-nil interface value with methods. ``root`` keeps ``data`` alive if it is not nil."""
+
+    context: Context
+    itab: int
+    data: int
+    root: Root | None
+
+    @property
+    def dynamic_type(self) -> GoType:
+        """The concrete type of the value inside."""
+        memory = self.context.memory
+        return self.context.types.at(memory.read_u64(self.itab + ITAB_TYPE))
+
+    def method(self, index: int) -> int:
+        """The code of the interface's method ``index``, which takes ``data`` as its receiver."""
+        return self.context.memory.read_u64(self.itab + ITAB_FUN + 8 * index)
+
+
+class ErrorCodec(Codec):
+    """The predeclared type error. Takes GoError and None.
+
+    A GoError that came from this machine goes back as the value it was. Another one becomes
+    what ``errors.New(message)`` makes, so the plugin must hold that type, as any plugin does that
+    calls it or imports fmt.
+    """
+
+    late = True
+
+    def decode(self, image: bytes, owner: object) -> HeldInterface | None:
+        itab, data = _INTERFACE.unpack(image)
+        if not itab:
+            return None
+        root = self.context.guest.hold(data) if data else None
+        return HeldInterface(self.context, itab, data, root)
+
+    def finish(self, value: HeldInterface | None) -> GoError | None:
+        if value is None:
+            return None
+        return GoError(self._message(value), value.dynamic_type.string, value=value)
+
+    def encode(self, value: Any, allocations: Allocations) -> bytes:
+        if value is None:
+            return bytes(_INTERFACE.size)
+        if not isinstance(value, GoError):
+            raise wrong_type("error as GoError or None", value)
+        held = value.value
+        if isinstance(held, HeldInterface) and held.context is self.context:
+            return _INTERFACE.pack(held.itab, held.data)
+        return self._new_error(value.message, allocations)
+
+    def _message(self, held: HeldInterface) -> str:
+        """What its Error method returns; if that panics, what fmt prints in such a case."""
+        guest = self.context.guest
+        try:
+            result = guest.call(held.method(0), 0, (held.data,), (), b"", 8)
+        except GoPanic as panic:
+            if not held.data:
+                return "<nil>"
+            return f"%!v(PANIC=Error method: {panic.value})"
+        pointer, length = result.ints[0], result.ints[1]
+        if not length:
+            return ""
+        return self.context.memory.read(pointer, length).decode("utf-8", "surrogateescape")
+
+    def _new_error(self, message: str, allocations: Allocations) -> bytes:
+        itab = self.context.guest.symbol(_NEW_ERROR_ITAB)
+        if itab is None:
+            raise UnsupportedTypeError(
+                "this plugin has no *errors.errorString to make an error of; only errors that"
+                " came from it can be passed to it",
+                type="error",
+            )
+        memory = self.context.memory
+        pointer_type = self.context.types.at(memory.read_u64(itab + ITAB_TYPE))
+        data = message.encode("utf-8", "surrogateescape")
+        text = allocations.bytes(data)
+        error = allocations.object(_STRING.size, pointer_type.elem)
+        memory.write(error, _STRING.pack(text, len(data)))
+        return _INTERFACE.pack(itab, error)

@@ -1,0 +1,117 @@
+"""What the value layer needs of a booted machine, as protocols.
+
+The machine implements them; nothing here knows how. All addresses are guest virtual addresses,
+all sizes are bytes, all integers are little-endian.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+
+class Memory(Protocol):
+    """Emulated virtual memory. A range that is not mapped raises, it never reads as zeros."""
+
+    def read(self, address: int, size: int) -> bytes: ...
+    def write(self, address: int, data: bytes | bytearray | memoryview) -> None: ...
+    def view(self, address: int, size: int) -> memoryview | None:
+        """A writable view of ``size`` bytes, or None where they are not contiguous on the host."""
+
+    def read_u8(self, address: int) -> int: ...
+    def read_u16(self, address: int) -> int: ...
+    def read_u32(self, address: int) -> int: ...
+    def read_u64(self, address: int) -> int: ...
+    def read_i32(self, address: int) -> int: ...
+    def write_u8(self, address: int, value: int) -> None: ...
+    def write_u32(self, address: int, value: int) -> None: ...
+    def write_u64(self, address: int, value: int) -> None: ...
+
+
+class CallResult(Protocol):
+    """What a Go function left behind when it returned.
+
+    ``ints`` are the nine integer registers in the order of the calling convention (RAX, RBX, RCX,
+    RDI, RSI, R8, R9, R10, R11), ``floats`` the bit patterns of the low 64 bits of X0-X14, ``stack``
+    the bytes of the outgoing-argument area, results included. What the signature does not use is
+    undefined.
+    """
+
+    @property
+    def ints(self) -> Sequence[int]: ...
+    @property
+    def floats(self) -> Sequence[int]: ...
+    @property
+    def stack(self) -> bytes: ...
+
+
+class Root(Protocol):
+    """Keeps a heap object alive; dropping the last Python reference releases it too."""
+
+    @property
+    def address(self) -> int: ...
+    def release(self) -> None: ...
+
+
+class ModuleTypes(NamedTuple):
+    """Where one module (``runtime.moduledata``) keeps what type offsets refer to.
+
+    ``types`` to ``etypes`` is the section that holds descriptors and names, ``text`` the base of
+    method text offsets. ``typemap`` maps a descriptor's address to that of the equal descriptor
+    of an earlier module (``runtime/type.go: typelinksinit``); it is empty in the first module.
+    """
+
+    types: int
+    etypes: int
+    text: int
+    typemap: Mapping[int, int]
+
+
+class TypeSource(Protocol):
+    """What reading type metadata needs: enough for a plugin that is mapped but not booted."""
+
+    @property
+    def memory(self) -> Memory: ...
+    @property
+    def go_minor(self) -> tuple[int, int]:
+        """The Go version without its patch level, such as ``(1, 27)``."""
+
+    @property
+    def experiments(self) -> frozenset[str]:
+        """GOEXPERIMENT settings from the build info, such as ``{"noswissmap"}``."""
+
+    def module_of(self, address: int) -> ModuleTypes | None:
+        """The module whose types section holds ``address``; None for types made at run time."""
+
+    def call_runtime(self, name: str, *ints: int) -> int:
+        """Call ``runtime.NAME`` with integer arguments and return its first integer result."""
+
+
+class Guest(TypeSource, Protocol):
+    """A booted machine: its memory, its Go functions, its allocator."""
+
+    def call(
+        self,
+        entry: int,
+        context: int,
+        ints: Sequence[int],
+        floats: Sequence[int],
+        stack: bytes | bytearray,
+        stack_size: int,
+    ) -> CallResult:
+        """Call Go code by ABIInternal on the caller goroutine.
+
+        ``entry`` is the code address and ``context`` the closure (RDX). ``ints`` are up to nine
+        values below 2**64, ``floats`` up to fifteen 64-bit patterns. ``stack`` is put at the start
+        of an outgoing-argument area of ``stack_size`` bytes (stack results and spill space
+        included). Raises GoPanic, GoExit, GoFatal and the like.
+        """
+
+    def malloc(self, size: int, type_address: int, zero: bool = True) -> int:
+        """``runtime.mallocgc``. ``type_address`` 0 means: holds no pointers. May collect."""
+
+    def symbol(self, name: str) -> int | None:
+        """The address of a symbol by its linker name, or None where the plugin lacks it."""
+
+    def hold(self, address: int) -> Root:
+        """Keep the heap object at ``address`` alive for as long as the root is."""

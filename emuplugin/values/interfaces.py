@@ -1,0 +1,127 @@
+"""Interfaces other than error: nil is None, any other shows its dynamic type and value.
+
+Two words. The first of an empty interface (``any``) is the dynamic type; of others it is the itab,
+which holds the dynamic type and its methods. The second is the value itself if that is a single
+pointer ("direct"), else a pointer to it (``internal/abi/iface.go``).
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any
+
+from emuplugin.errors import GoError
+from emuplugin.values.boxed import View
+from emuplugin.values.codec import Codec
+from emuplugin.values.error_values import ITAB_TYPE, HeldInterface
+from emuplugin.values.gotype import GoType
+from emuplugin.values.heap import Allocations
+from emuplugin.values.mismatch import Mismatch, wrong_type
+from emuplugin.values.pointers import Pointer
+from emuplugin.values.slices import SliceView
+
+if TYPE_CHECKING:
+    from emuplugin.values.context import Context
+    from emuplugin.values.guest import Root
+
+_WORDS = struct.Struct("<QQ")
+_DEFAULT_TYPES: dict[type, str] = {
+    bool: "bool",
+    int: "int",
+    float: "float64",
+    complex: "complex128",
+    str: "string",
+    bytes: "[]uint8",
+}
+"""What Python values become in an interface, as untyped constants do in Go."""
+
+
+class Interface:
+    """A non-nil interface value. ``type`` is the dynamic type, ``value`` the value of that type.
+
+    What is in an interface cannot change, so arrays and structs come out as copies.
+    """
+
+    __slots__ = ("__weakref__", "_context", "_data", "_root", "_type")
+
+    def __init__(self, context: Context, go_type: GoType, data: int, root: Root | None) -> None:
+        self._context = context
+        self._type = go_type
+        self._data = data
+        self._root = root
+
+    @property
+    def type(self) -> str:
+        """The dynamic type, as Go prints it."""
+        return self._type.string
+
+    @property
+    def value(self) -> Any:
+        """The value inside, converted like any value of its type."""
+        codec = self._context.codec(self._type)
+        if self._type.is_direct_iface:
+            image = self._data.to_bytes(8, "little")
+        else:
+            image = self._context.memory.read(self._data, codec.size)
+        return codec.finish(codec.decode(image, self._root))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Interface):
+            return NotImplemented
+        return self._type is other._type and bool(self.value == other.value)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<Go {self._type.string} in an interface: {self.value!r}>"
+
+
+class InterfaceCodec(Codec):
+    """An interface type. Takes None, interfaces, values with a Go type of their own, and bool, int,
+    float, complex, str and bytes as what they are by default in Go."""
+
+    def decode(self, image: bytes, owner: object) -> Interface | None:
+        word, data = _WORDS.unpack(image)
+        if not word:
+            return None
+        root = self.context.guest.hold(data) if data else None
+        memory = self.context.memory
+        address = memory.read_u64(word + ITAB_TYPE) if self.type.methods else word
+        return Interface(self.context, self.context.types.at(address), data, root)
+
+    def encode(self, value: Any, allocations: Allocations) -> bytes:
+        if value is None:
+            return bytes(_WORDS.size)
+        go_type, data = self._contents(value, allocations)
+        if not self.type.methods:
+            return _WORDS.pack(go_type.address, data)
+        # runtime/iface.go: getitab(inter, typ, canfail)
+        allocations.protect()
+        itab = self.context.guest.call_runtime("getitab", self.type.address, go_type.address, 1)
+        if not itab:
+            raise Mismatch(f"expected {self.type.string}, got {go_type.string} without its methods")
+        return _WORDS.pack(itab, data)
+
+    def _contents(self, value: Any, allocations: Allocations) -> tuple[GoType, int]:
+        """The dynamic type and the data word for a Python value."""
+        if isinstance(value, Interface) and value._context is self.context:
+            return value._type, value._data
+        held = value.value if isinstance(value, GoError) else None
+        if isinstance(held, HeldInterface) and held.context is self.context:
+            return held.dynamic_type, held.data
+        codec = self._codec_for(value)
+        image = codec.encode(value, allocations)
+        if codec.type.is_direct_iface:
+            return codec.type, int.from_bytes(image, "little")
+        address = allocations.object(codec.size, codec.type)
+        self.context.memory.write(address, image)
+        return codec.type, address
+
+    def _codec_for(self, value: Any) -> Codec:
+        if isinstance(value, View | Pointer | SliceView) and value._codec.context is self.context:
+            return value._codec
+        name = _DEFAULT_TYPES.get(type(value))
+        address = None if name is None else self.context.guest.symbol(f"type:{name}")
+        if address is None:
+            raise wrong_type(self.expected, value)
+        return self.context.codec(self.context.types.at(address))

@@ -1,0 +1,93 @@
+"""What every test can ask for: the Go versions to test, plugins, and the native oracle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from emuplugin.build import NEWEST, OLDEST, PATCHES, resolve_version
+from emuplugin.errors import ToolchainError
+from tests.support.oracle import NativePlugin, can_run_natively
+from tests.support.plugins import plugin_path as build_fixture
+
+
+class PluginPath(Protocol):
+    """The type of the fixture ``plugin_path``; see :func:`tests.support.plugins.plugin_path`."""
+
+    def __call__(
+        self,
+        name: str,
+        go_version: str,
+        *,
+        stripped: bool = ...,
+        ldflags: str = ...,
+        trimpath: bool = ...,
+        tags: tuple[str, ...] = ...,
+        env: dict[str, str] | None = ...,
+        go_flags: tuple[str, ...] = ...,
+        cc: str | None = ...,
+    ) -> Path: ...
+
+
+class Native(Protocol):
+    """The type of the fixture ``native``."""
+
+    def __call__(self, name: str, go_version: str, *, stripped: bool = ...) -> NativePlugin: ...
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--go",
+        default=f"{OLDEST},{NEWEST}",
+        metavar="VERSIONS",
+        help="Go versions to test, e.g. 1.21,1.27 or all (default: the oldest and the newest)",
+    )
+
+
+def go_versions(config: pytest.Config) -> list[str]:
+    """The full Go versions that the option ``--go`` asks for."""
+    option: str = config.getoption("--go")
+    names = list(PATCHES) if option == "all" else option.split(",")
+    try:
+        return [resolve_version(name) for name in names]
+    except ToolchainError as error:
+        raise pytest.UsageError(f"--go: {error}") from error
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "go_version" in metafunc.fixturenames:
+        versions = go_versions(metafunc.config)
+        ids = [f"go{version}" for version in versions]
+        metafunc.parametrize("go_version", versions, ids=ids, scope="session")
+
+
+@pytest.fixture(scope="session")
+def plugin_path() -> PluginPath:
+    """Builds a plugin of ``fixtures/``: ``plugin_path("hello", go_version, stripped=True)``."""
+    return build_fixture
+
+
+@pytest.fixture(scope="session")
+def native() -> Iterator[Native]:
+    """The same plugins in Go's own loader: ``native("scalars", go_version).call("Add", 1, 2)``.
+
+    One process per plugin lives as long as the tests; one that died is started anew. The test
+    is skipped where Linux x86-64 programs do not run.
+    """
+    plugins: dict[tuple[str, str, bool], NativePlugin] = {}
+
+    def start(name: str, go_version: str, *, stripped: bool = False) -> NativePlugin:
+        if not can_run_natively():
+            pytest.skip("Go's package plugin needs Linux on x86-64")
+        key = name, go_version, stripped
+        if key not in plugins or not plugins[key].alive:
+            path = build_fixture(name, go_version, stripped=stripped)
+            plugins[key] = NativePlugin(path, go_version, trimpath=stripped)
+        return plugins[key]
+
+    yield start
+    for plugin in plugins.values():
+        plugin.close()

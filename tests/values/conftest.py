@@ -1,0 +1,33 @@
+"""Plugins of the value fixtures, opened in the emulator and by Go itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+import emuplugin
+from tests.conftest import Native, PluginPath
+from tests.support.oracle import NativePlugin
+
+
+@pytest.fixture(scope="session")
+def scalars(go_version: str, plugin_path: PluginPath) -> Iterator[emuplugin.Plugin]:
+    """fixtures/scalars in the emulator."""
+    with closing(emuplugin.open(plugin_path("scalars", go_version))) as plugin:
+        yield plugin
+
+
+@pytest.fixture(scope="session")
+def native_scalars(go_version: str, native: Native) -> NativePlugin:
+    """fixtures/scalars in Go's own loader."""
+    return native("scalars", go_version)
+
+
+@pytest.fixture(scope="session")
+def kinds(go_version: str, plugin_path: PluginPath) -> Iterator[emuplugin.Plugin]:
+    """fixtures/kinds in the emulator, stripped: types are read from what Go itself needs."""
+    path = plugin_path("kinds", go_version, stripped=True)
+    with closing(emuplugin.open(path)) as plugin:
+        yield plugin
