@@ -150,6 +150,7 @@ class Machine:
         """Call Go code by ABIInternal. Raises GoPanic, Goexit, GoExit, GoFatal and limits."""
         with self._lock:
             program = self.program
+            program.process.kernel.start_clock()
             outcome = self._guarded(
                 lambda: program.call(entry, context, ints, floats, stack, stack_size)
             )
@@ -245,7 +246,7 @@ class Machine:
                     f"signal {fatal.number} at pc={fatal.rip:#x}, address {fatal.address:#x}"
                 )
             )
-        except EmupluginError:
+        except OpenError:
             raise
         except BaseException as error:
             # Ctrl-C, a broken limit, a bug of ours: the guest stopped in the middle of something.

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import shutil
 import stat
+import subprocess
 import sys
-import time
 import zipfile
 from pathlib import Path
 
@@ -140,21 +139,28 @@ def test_unpack_keeps_programs_executable(tmp_path: Path) -> None:
     assert not (tmp_path / "go/VERSION").stat().st_mode & 0o111
 
 
-def _fill_slowly(folder: Path) -> None:
+FILL = """
+import sys, time
+from pathlib import Path
+from emuplugin.build.cache import make_once
+
+def fill(folder):
     with (folder.parent / "fills").open("a") as log:
         log.write("x")
     time.sleep(0.3)
     (folder / "content").write_text("whole")
 
-
-def _make(target: Path) -> str:
-    return (make_once(target, _fill_slowly) / "content").read_text()
+print((make_once(Path(sys.argv[1]), fill) / "content").read_text())
+"""
 
 
 def test_one_process_fills_and_others_wait(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(3) as pool:
-        assert pool.map(_make, [tmp_path / "target"] * 3) == ["whole"] * 3
+    command = [sys.executable, "-c", FILL, str(tmp_path / "target")]
+    processes = [
+        subprocess.Popen(command, cwd=SOURCES.parent, stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    assert [process.communicate(timeout=60)[0] for process in processes] == ["whole\n"] * 3
     assert (tmp_path / "fills").read_text() == "x"
 
 

@@ -9,7 +9,7 @@ directly and needs no page tables for it.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from . import paging
@@ -77,7 +77,8 @@ class AddressSpace:
     def gap(self, size: int, low: int, high: int, align: int = PAGE_SIZE) -> int | None:
         """The lowest free address of at least ``size`` bytes in ``[low, high)``."""
         at = -(-low // align) * align
-        for area in self._areas:
+        for index in range(max(bisect_right(self._starts, at) - 1, 0), len(self._areas)):
+            area = self._areas[index]
             if area.end <= at:
                 continue
             if area.start >= at + size:
@@ -194,14 +195,13 @@ class AddressSpace:
             self.present_pages -= present
             self.flush_tlb()
 
-    def _restore_present(self, area: Area, entries: list[int] | object) -> None:
+    def _restore_present(self, area: Area, entries: Sequence[int]) -> None:
+        """Map again those pages of ``area`` whose old ``entries`` were present."""
         flags = _flags(area.prot)
         run = 0
-        pages = area.pages
-        values = entries
-        assert isinstance(area.physical, int)
-        for index in range(pages + 1):
-            if index < pages and values[index]:  # type: ignore[index]
+        assert area.physical is not None
+        for index in range(area.pages + 1):
+            if index < area.pages and entries[index]:
                 run += 1
                 continue
             if run:

@@ -353,6 +353,9 @@ def program_variables(boot: Boot) -> None:
     if runtime.symbol("runtime.godebugEnv") is not None:
         header = boot.store(pack("<QQ", *boot.string(boot.env.get("GODEBUG", ""))))
         runtime.set("runtime.godebugEnv", header)
+    level = environment.gotraceback(boot.env)
+    runtime.set_if_present("runtime.traceback_cache", level)
+    runtime.set_if_present("runtime.traceback_env", level)
     # Profiling every 512 KiB of allocation costs, and nobody reads it unless they ask.
     disabled = runtime.symbol("runtime.disableMemoryProfiling")
     if disabled is not None and boot.memory.read_u8(disabled):

@@ -54,6 +54,26 @@ def godebug(env: Mapping[str, str]) -> dict[str, int]:
     return settings
 
 
+_TRACEBACK_CRASH, _TRACEBACK_ALL, _TRACEBACK_SHIFT = 1, 2, 2
+_TRACEBACK = {
+    "none": 0,
+    "": 1 << _TRACEBACK_SHIFT,
+    "single": 1 << _TRACEBACK_SHIFT,
+    "all": 1 << _TRACEBACK_SHIFT | _TRACEBACK_ALL,
+    "system": 2 << _TRACEBACK_SHIFT | _TRACEBACK_ALL,
+    "crash": 2 << _TRACEBACK_SHIFT | _TRACEBACK_ALL | _TRACEBACK_CRASH,
+}
+
+
+def gotraceback(env: Mapping[str, str]) -> int:
+    """GOTRACEBACK as the runtime keeps it (``runtime/runtime1.go: setTraceback``)."""
+    text = env.get("GOTRACEBACK", "")
+    if text in _TRACEBACK:
+        return _TRACEBACK[text]
+    level = _int32(text, -1)
+    return _TRACEBACK_ALL | (max(level, 0) << _TRACEBACK_SHIFT & 0xFFFFFFFF if level >= 0 else 0)
+
+
 def _int32(text: str, default: int) -> int:
     if not _INTEGER.fullmatch(text):
         return default

@@ -11,14 +11,14 @@ from emuplugin.values.go_syntax import MAX_DEPTH, MAX_ITEMS, go_list
 from emuplugin.values.guest import Root
 from emuplugin.values.heap import Allocations
 from emuplugin.values.map_memory import MapMemory
-from emuplugin.values.mismatch import wrong_type
+from emuplugin.values.mismatch import Mismatch, wrong_type
 
 
 class MapView(Mapping[Any, Any]):
     """A Go map that is not nil: ``len``, iteration, ``m[key]``, ``key in m``, live.
 
-    Lookups walk the map and compare keys as Python does, so they take longer the larger it is;
-    ``dict(m)`` is one walk. A key that Go holds not equal to itself (NaN) is met by iteration only.
+    A lookup is a call into the guest, :meth:`items` is one walk in Python: ``dict(m.items())`` is
+    the fast way to copy a map. A key that does not equal itself (NaN) is met by iteration only.
     """
 
     __slots__ = ("__weakref__", "_codec", "_root")
@@ -34,10 +34,7 @@ class MapView(Mapping[Any, Any]):
         return (key for key, _ in self._codec.items(self))
 
     def __getitem__(self, key: Any) -> Any:
-        for candidate, elem in self._codec.items(self):
-            if candidate == key:
-                return elem
-        raise KeyError(key)
+        return self._codec.lookup(self, key)
 
     def items(self) -> ItemsView[Any, Any]:
         return _MapItems(self)
@@ -75,11 +72,40 @@ class MapCodec(Codec):
 
     def items(self, view: MapView) -> Iterator[tuple[Any, Any]]:
         """All entries. Elements of a map have no address in Go, so composite ones are copies."""
-        memory, key, elem, root = self.context.memory, self.key, self.elem, view._root
+        memory, key, root = self.context.memory, self.key, view._root
         for entry in list(self.walker.entries(root.address)):
             key_value = key.decode(memory.read(entry.key, key.size), root)
-            elem_value = elem.decode(memory.read(entry.elem, elem.size), root)
-            yield key.finish(key_value), elem.finish(elem_value)
+            yield key.finish(key_value), self._element(entry.elem, root)
+
+    def lookup(self, view: MapView, key: Any) -> Any:
+        """The element of a key; KeyError where there is none or it does not fit the key type."""
+        access = self.context.guest.symbol("runtime.mapaccess2")
+        if access is None:
+            return self._search(view, key)
+        with Allocations(self.context.guest) as allocations:
+            try:
+                image = self.key.encode(key, allocations)
+            except Mismatch:
+                raise KeyError(key) from None
+            pointer = allocations.object(max(len(image), 1), self.key.type)
+            self.context.memory.write(pointer, image)
+            # runtime: mapaccess2(typ *abi.MapType, m, key unsafe.Pointer) (unsafe.Pointer, bool)
+            words = (self.type.address, view._root.address, pointer)
+            result = self.context.guest.call(access, 0, words, (), b"", 3 * 8).ints
+            if not result[1] & 1:
+                raise KeyError(key)
+            return self._element(result[0], view._root)
+
+    def _search(self, view: MapView, key: Any) -> Any:
+        """Look at every entry: for plugins into which no code that looks up was linked."""
+        for candidate, elem in self.items(view):
+            if candidate == key:
+                return elem
+        raise KeyError(key)
+
+    def _element(self, address: int, root: Root) -> Any:
+        image = self.context.memory.read(address, self.elem.size)
+        return self.elem.finish(self.elem.decode(image, root))
 
     def decode(self, image: bytes, owner: object) -> MapView | None:
         address = int.from_bytes(image, "little")

@@ -70,7 +70,7 @@ def test_the_sample_is_fine(sample: Sample) -> None:
 def test_truncated_anywhere(sample: Sample, data: st.DataObject) -> None:
     length = data.draw(st.integers(0, len(sample.data) - 1))
     with pytest.raises(TruncatedError, match="file too short"):
-        touch_everything(sample.data[:length])
+        ElfFile(sample.data[:length])
 
 
 def test_truncated_at_the_end_of_every_part(sample: Sample) -> None:
@@ -79,7 +79,7 @@ def test_truncated_at_the_end_of_every_part(sample: Sample) -> None:
         for length in (end - 1, end, end + 1):
             if length < len(sample.data):
                 with pytest.raises(TruncatedError, match="file too short"):
-                    touch_everything(sample.data[:length])
+                    ElfFile(sample.data[:length])
 
 
 WORDS = st.one_of(

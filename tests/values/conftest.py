@@ -8,12 +8,13 @@ from contextlib import closing
 import pytest
 
 import emuplugin
+from emuplugin.plugin import Plugin
 from tests.conftest import Native, PluginPath
 from tests.support.oracle import NativePlugin
 
 
 @pytest.fixture(scope="session")
-def scalars(go_version: str, plugin_path: PluginPath) -> Iterator[emuplugin.Plugin]:
+def scalars(go_version: str, plugin_path: PluginPath) -> Iterator[Plugin]:
     """fixtures/scalars in the emulator."""
     with closing(emuplugin.open(plugin_path("scalars", go_version))) as plugin:
         yield plugin
@@ -26,7 +27,7 @@ def native_scalars(go_version: str, native: Native) -> NativePlugin:
 
 
 @pytest.fixture(scope="session")
-def kinds(go_version: str, plugin_path: PluginPath) -> Iterator[emuplugin.Plugin]:
+def kinds(go_version: str, plugin_path: PluginPath) -> Iterator[Plugin]:
     """fixtures/kinds in the emulator, stripped: types are read from what Go itself needs."""
     path = plugin_path("kinds", go_version, stripped=True)
     with closing(emuplugin.open(path)) as plugin:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from emuplugin import GoError
+from emuplugin.errors import GoError
 from tests.support.oracle import ErrorValue
 
 

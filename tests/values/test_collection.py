@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import emuplugin
+from emuplugin.plugin import Plugin
+from tests.values.symbols import func_of, var_of
 
 
-def test_many_large_strings(scalars: emuplugin.Plugin) -> None:
+def test_many_large_strings(scalars: Plugin) -> None:
     """Enough garbage for many collections, some of which start between two arguments."""
-    concat = scalars.lookup("Concat")
+    concat = func_of(scalars, "Concat")
     for round in range(200):
         left, right = chr(0x61 + round % 26) * 300_000, chr(0x41 + round % 26) * 300_000
         assert concat(left, right) == left + right
 
 
-def test_many_variadic_strings(scalars: emuplugin.Plugin) -> None:
-    join, all_bytes = scalars.lookup("Join"), scalars.lookup("AllBytes")
+def test_many_variadic_strings(scalars: Plugin) -> None:
+    join, all_bytes = func_of(scalars, "Join"), func_of(scalars, "AllBytes")
     for round in range(100):
         parts = [f"{round}:{index}" * 50 for index in range(200)]
         assert join("|", *parts) == "|".join(parts)
@@ -22,20 +23,11 @@ def test_many_variadic_strings(scalars: emuplugin.Plugin) -> None:
         assert all_bytes(1, *data) == b"\1" + b"".join(data)
 
 
-def test_strings_in_variables(scalars: emuplugin.Plugin) -> None:
-    string, repeat = scalars.lookup("String"), scalars.lookup("Repeat")
+def test_strings_in_variables(scalars: Plugin) -> None:
+    string, repeat = var_of(scalars, "String"), func_of(scalars, "Repeat")
     before = string.value
     for round in range(100):
         string.value = f"{round}," * 20_000
         assert len(repeat("x", 500_000)) == 500_000
-        assert string.value == scalars.lookup("ReadString")() == f"{round}," * 20_000
+        assert string.value == func_of(scalars, "ReadString")() == f"{round}," * 20_000
     string.value = before
-
-
-def test_errors_that_python_keeps(scalars: emuplugin.Plugin) -> None:
-    operate, describe = scalars.lookup("Operate"), scalars.lookup("Describe")
-    errors = [operate.results("x" * 1000, code)[1] for code in range(1, 200)]
-    for _ in range(50):
-        scalars.lookup("Repeat")("x", 1_000_000)
-    for code, error in enumerate(errors, 1):
-        assert describe(error) == f"error: {'x' * 1000} failed with code {code}"

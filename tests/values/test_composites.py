@@ -11,21 +11,25 @@ from typing import Any
 import pytest
 
 import emuplugin
+from emuplugin.errors import GoError
+from emuplugin.plugin import Plugin
+from emuplugin.values import Variable
 from tests.conftest import PluginPath
+from tests.values.symbols import var_of
 
 
 class Symbols:
     """``symbols.NAME`` is the exported function, or the value of the exported variable."""
 
-    def __init__(self, plugin: emuplugin.Plugin) -> None:
+    def __init__(self, plugin: Plugin) -> None:
         object.__setattr__(self, "plugin", plugin)
 
     def __getattr__(self, name: str) -> Any:
         symbol = self.plugin.lookup(name)
-        return symbol if callable(symbol) else symbol.value
+        return symbol.value if isinstance(symbol, Variable) else symbol
 
     def __setattr__(self, name: str, value: Any) -> None:
-        self.plugin.lookup(name).value = value
+        var_of(self.plugin, name).value = value
 
 
 @pytest.fixture
@@ -108,7 +112,7 @@ def test_everything_at_once(go: Symbols) -> None:
     ],
 )
 def test_refusals_name_the_path(go: Symbols, position: int, value: Any, message: str) -> None:
-    args = [[1, 2, 3, 4], {}, None, [], [], [0.0], {}]
+    args: list[Any] = [[1, 2, 3, 4], {}, None, [], [], [0.0], {}]
     args[position] = value
     with pytest.raises((TypeError, OverflowError)) as caught:
         go.Mirror(*args)
@@ -161,7 +165,7 @@ def test_functions_as_values(go: Symbols) -> None:
     add_three = go.Adder(3)
     assert add_three(4) == 7
     assert go.Apply(add_three, 10) == 13
-    assert go.Apply(go.plugin.lookup("Double").value, 10) == 20
+    assert go.Apply(go.Double, 10) == 20
     with pytest.raises(TypeError, match="argument 1: expected func"):
         go.Apply(go.Adder, 1)
 
@@ -197,6 +201,10 @@ def test_maps(go: Symbols) -> None:
     assert dict(go.Ages) == {"ann": 30, "bob": 41}
     assert (go.Ages["ann"], len(go.Ages), "eve" in go.Ages) == (30, 2, False)
     assert go.NoMap is None
+    with pytest.raises(KeyError):
+        _ = go.Ages[5]
+    assert list(go.ByPoint[{"X": 1, "Y": 2}]) == ["x"]
+    assert [go.ByAny[key] for key in (1, "a", 2.5)] == ["int", "string", "float"]
     assert list(go.Keys(go.Ages)) == ["ann", "bob"]
     assert {(key.X, key.Y): list(value) for key, value in go.ByPoint.items()} == {
         (1, 2): ["x"],
@@ -212,7 +220,9 @@ def test_maps_of_every_size(go: Symbols, size: int) -> None:
     expected = {number: "x" * (number % 7) for number in range(size) if number % 3}
     numbers = go.Numbers(size)
     assert len(numbers) == len(expected)
-    assert dict(numbers) == expected
+    assert dict(numbers.items()) == expected
+    for key in (-1, 0, 1, size - 1):
+        assert numbers.get(key) == expected.get(key)
 
 
 def test_keys_that_do_not_equal_themselves(go: Symbols) -> None:
@@ -227,13 +237,18 @@ def test_what_python_holds_stays(go: Symbols) -> None:
     points = go.Mirror([0] * 4, {}, None, ["w"] * 50, [{"X": n} for n in range(50)], [0.0], {})[4]
     add = go.Adder(7)
     boxed = go.Same("text " * 100)
-    go.Garbage(600)
+    errors = [go.Fail.results(code)[0] for code in range(100)]
+    go.Garbage(2)
     node, names = chain, []
     while node is not None:
         names.append(node.Name)
         node = node.parent
     assert names == [f"node {index}" for index in range(200)]
-    assert dict(numbers) == {n: "x" * (n % 7) for n in range(3000) if n % 3}
+    assert dict(numbers.items()) == {n: "x" * (n % 7) for n in range(3000) if n % 3}
     assert [point.X for point in points] == list(range(50))
     assert add(1) == 8
     assert boxed.value == "text " * 100
+    for code, error in enumerate(errors):
+        assert go.Same(error).type == "*main.Failure"
+        with pytest.raises(GoError, match=f"^failed with code {code}$"):
+            go.Again(error)

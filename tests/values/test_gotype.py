@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import emuplugin
+from emuplugin.plugin import Plugin
 from emuplugin.values import GoType
 from tests.conftest import Native
 
@@ -82,9 +82,7 @@ def parts(
     return found_parts
 
 
-def test_types_are_what_reflect_says(
-    kinds: emuplugin.Plugin, native: Native, go_version: str
-) -> None:
+def test_types_are_what_reflect_says(kinds: Plugin, native: Native, go_version: str) -> None:
     described = json.loads(native("kinds", go_version, stripped=True).call("Describe").value)
     compared = sum(
         check(kinds.lookup(name).go_type, expected, name) for name, expected in described.items()
@@ -93,13 +91,13 @@ def test_types_are_what_reflect_says(
     assert compared > 200
 
 
-def test_one_object_per_type(kinds: emuplugin.Plugin) -> None:
+def test_one_object_per_type(kinds: Plugin) -> None:
     point = kinds.lookup("Origin").go_type
     assert kinds.lookup("Many").go_type.elem is point
     assert kinds.lookup("Loop").go_type.elem is kinds.lookup("Loop").go_type
 
 
-def test_interfaces_tell_which_types_they_hold_directly(kinds: emuplugin.Plugin) -> None:
+def test_interfaces_tell_which_types_they_hold_directly(kinds: Plugin) -> None:
     direct = {name for name in kinds.exports if kinds.lookup(name).go_type.is_direct_iface}
     functions = {"Describe", "Signature"}
     assert direct - functions == {
@@ -108,7 +106,7 @@ def test_interfaces_tell_which_types_they_hold_directly(kinds: emuplugin.Plugin)
     }  # fmt: skip
 
 
-def test_signatures_are_written_out_for_named_func_types(kinds: emuplugin.Plugin) -> None:
+def test_signatures_are_written_out_for_named_func_types(kinds: Plugin) -> None:
     handler = kinds.lookup("Handle").go_type
     assert handler.string == "main.Handler"
     assert handler.signature == "func(int, ...string) error"

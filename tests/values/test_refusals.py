@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-import emuplugin
 from emuplugin.errors import ConversionError, OutOfRangeError, UnsupportedTypeError
+from emuplugin.plugin import Plugin
+from tests.values.symbols import func_of, var_of
 
 
 @pytest.mark.parametrize(
@@ -49,40 +50,40 @@ from emuplugin.errors import ConversionError, OutOfRangeError, UnsupportedTypeEr
     ],
 )
 def test_refused(
-    scalars: emuplugin.Plugin,
+    scalars: Plugin,
     name: str,
     args: tuple[Any, ...],
     error: type[Exception],
     message: str,
 ) -> None:
     with pytest.raises(error) as caught:
-        scalars.lookup(name)(*args)
+        func_of(scalars, name)(*args)
     assert message in str(caught.value)
     assert isinstance(caught.value, ConversionError | OutOfRangeError)
 
 
-def test_integers_by_index(scalars: emuplugin.Plugin) -> None:
+def test_integers_by_index(scalars: Plugin) -> None:
     class Three:
         def __index__(self) -> int:
             return 3
 
-    assert scalars.lookup("Add")(Three(), 4) == 7
-    assert scalars.lookup("IdFloat64")(Three()) == 3.0
+    assert func_of(scalars, "Add")(Three(), 4) == 7
+    assert func_of(scalars, "IdFloat64")(Three()) == 3.0
 
 
-def test_a_type_that_cannot_be_converted_is_named(kinds: emuplugin.Plugin) -> None:
-    signature = kinds.lookup("Signature")
+def test_a_type_that_cannot_be_converted_is_named(kinds: Plugin) -> None:
+    signature = func_of(kinds, "Signature")
     assert signature.type.startswith("func(int8, []string, map[string]int, *main.Node")
     with pytest.raises(UnsupportedTypeError) as caught:
         signature(1, [], None, None, None)
     assert "its result of type chan int cannot be converted" in str(caught.value)
     assert caught.value.type == "chan int"
     with pytest.raises(UnsupportedTypeError, match="Go type chan int"):
-        _ = kinds.lookup("Both").value
+        _ = var_of(kinds, "Both").value
 
 
-def test_refused_assignments_name_the_variable(scalars: emuplugin.Plugin) -> None:
+def test_refused_assignments_name_the_variable(scalars: Plugin) -> None:
     with pytest.raises(OverflowError, match=r"^Int8: expected int8, got 128 \(out of range"):
-        scalars.lookup("Int8").value = 128
+        var_of(scalars, "Int8").value = 128
     with pytest.raises(TypeError, match=r"^String: expected string, got None"):
-        scalars.lookup("String").value = None
+        var_of(scalars, "String").value = None

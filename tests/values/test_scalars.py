@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import emuplugin
-from emuplugin import GoPanic
+from emuplugin.errors import GoPanic
+from emuplugin.plugin import Plugin
 from tests.support.oracle import NativePanic, NativePlugin
 from tests.values.same import plain
+from tests.values.symbols import func_of
 
 RANGES = {
     "int8": (-(2**7), 2**7 - 1),
@@ -65,7 +66,7 @@ def outcome(call: Any, *args: Any) -> Any:
         return "panic", panic.type
 
 
-def compare(plugin: emuplugin.Plugin, native: NativePlugin, name: str, args: list[Any]) -> None:
+def compare(plugin: Plugin, native: NativePlugin, name: str, args: list[Any]) -> None:
     """Call a function here and there."""
 
     def call_native(*args: Any) -> Any:
@@ -74,7 +75,7 @@ def compare(plugin: emuplugin.Plugin, native: NativePlugin, name: str, args: lis
         return [b"" if value is None and kind == "[]uint8" else value
                 for value, kind in zip(values, result_types, strict=True)]  # fmt: skip
 
-    function = plugin.lookup(name)
+    function = func_of(plugin, name)
     result_types = [result.string for result in function.go_type.results]
     assert outcome(function.results, *args) == outcome(call_native, *args)
 
@@ -96,8 +97,8 @@ ARITHMETIC = [
 
 @pytest.mark.parametrize("name", IDENTITIES)
 @given(data=st.data())
-def test_what_goes_in_comes_out(scalars: emuplugin.Plugin, name: str, data: st.DataObject) -> None:
-    function = scalars.lookup(name)
+def test_what_goes_in_comes_out(scalars: Plugin, name: str, data: st.DataObject) -> None:
+    function = func_of(scalars, name)
     value = data.draw(BY_TYPE[types_of(function.type)[0]])
     assert plain(function(value)) == plain(value)
 
@@ -105,7 +106,7 @@ def test_what_goes_in_comes_out(scalars: emuplugin.Plugin, name: str, data: st.D
 @pytest.mark.parametrize("name", ARITHMETIC)
 @given(data=st.data())
 def test_functions_do_what_go_does(
-    scalars: emuplugin.Plugin, native_scalars: NativePlugin, name: str, data: st.DataObject
+    scalars: Plugin, native_scalars: NativePlugin, name: str, data: st.DataObject
 ) -> None:
     types = types_of(scalars.lookup(name).type)
     args = [data.draw(BY_TYPE[type]) for type in types]
@@ -114,7 +115,7 @@ def test_functions_do_what_go_does(
 
 @given(values=st.lists(st.floats(allow_nan=False), min_size=18, max_size=18))
 def test_more_floats_than_registers(
-    scalars: emuplugin.Plugin, native_scalars: NativePlugin, values: list[float]
+    scalars: Plugin, native_scalars: NativePlugin, values: list[float]
 ) -> None:
     compare(scalars, native_scalars, "Floats18", values)
     compare(scalars, native_scalars, "ResultsFloats", values[:1])
@@ -122,14 +123,14 @@ def test_more_floats_than_registers(
 
 @given(text=TEXT, low=st.integers(-2, 50), high=st.integers(-2, 50))
 def test_slicing_panics_where_go_panics(
-    scalars: emuplugin.Plugin, native_scalars: NativePlugin, text: str, low: int, high: int
+    scalars: Plugin, native_scalars: NativePlugin, text: str, low: int, high: int
 ) -> None:
     compare(scalars, native_scalars, "Slice", [text, low, high])
 
 
 @given(data=st.data())
 def test_registers_and_stack_mixed(
-    scalars: emuplugin.Plugin, native_scalars: NativePlugin, data: st.DataObject
+    scalars: Plugin, native_scalars: NativePlugin, data: st.DataObject
 ) -> None:
     types = types_of(scalars.lookup("Mixed").type)
     args = [None if type == "error" else data.draw(BY_TYPE[type]) for type in types]
@@ -149,7 +150,7 @@ def test_registers_and_stack_mixed(
 )
 @given(data=st.data())
 def test_variadic(
-    scalars: emuplugin.Plugin,
+    scalars: Plugin,
     native_scalars: NativePlugin,
     name: str,
     fixed: list[Any],
@@ -157,39 +158,39 @@ def test_variadic(
     data: st.DataObject,
 ) -> None:
     values = data.draw(st.lists(rest, max_size=12))
-    function = scalars.lookup(name)
+    function = func_of(scalars, name)
     # The native host takes what stands for ``...`` as one list, or one by one: ask as it does.
     expected = outcome(lambda: native_scalars.call(name, *fixed, *values).values)
     assert outcome(lambda: function.results(*fixed, *values)) == expected
 
 
-def test_bytes_like_objects_go_in(scalars: emuplugin.Plugin) -> None:
-    reverse = scalars.lookup("Reverse")
+def test_bytes_like_objects_go_in(scalars: Plugin) -> None:
+    reverse = func_of(scalars, "Reverse")
     for value in (bytearray(b"abc"), memoryview(b"xabcx")[1:4]):
         assert reverse(value) == b"cba"
 
 
-def test_go_gets_a_copy_of_bytes(scalars: emuplugin.Plugin) -> None:
+def test_go_gets_a_copy_of_bytes(scalars: Plugin) -> None:
     mine = bytearray(b"abc")
-    assert scalars.lookup("Fill")(mine, 120) == b"xxx"
+    assert func_of(scalars, "Fill")(mine, 120) == b"xxx"
     assert mine == b"abc"
 
 
-def test_nil_and_empty_slices_differ(scalars: emuplugin.Plugin) -> None:
-    is_nil = scalars.lookup("IsNil")
+def test_nil_and_empty_slices_differ(scalars: Plugin) -> None:
+    is_nil = func_of(scalars, "IsNil")
     assert is_nil(None) is True
     assert is_nil(b"") is False
 
 
-def test_one_result_several_or_none(scalars: emuplugin.Plugin) -> None:
-    assert scalars.lookup("Nothing")() is None
-    assert scalars.lookup("Add")(1, 2) == 3
-    assert scalars.lookup("DivMod")(17, 5) == (3, 2)
-    assert scalars.lookup("DivMod").results(17, 5) == (3, 2)
-    assert scalars.lookup("Nothing").results() == ()
+def test_one_result_several_or_none(scalars: Plugin) -> None:
+    assert func_of(scalars, "Nothing")() is None
+    assert func_of(scalars, "Add")(1, 2) == 3
+    assert func_of(scalars, "DivMod")(17, 5) == (3, 2)
+    assert func_of(scalars, "DivMod").results(17, 5) == (3, 2)
+    assert func_of(scalars, "Nothing").results() == ()
 
 
-def test_long_strings_survive(scalars: emuplugin.Plugin) -> None:
+def test_long_strings_survive(scalars: Plugin) -> None:
     text = "0123456789abcdef" * 100_000
-    assert scalars.lookup("IdString")(text) == text
-    assert scalars.lookup("Repeat")("ab", 500_000) == "ab" * 500_000
+    assert func_of(scalars, "IdString")(text) == text
+    assert func_of(scalars, "Repeat")("ab", 500_000) == "ab" * 500_000

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import emuplugin
-from emuplugin import GoError
+from emuplugin.errors import GoError
+from emuplugin.plugin import Plugin
 from tests.support.oracle import NativePlugin
 from tests.values.same import plain
+from tests.values.symbols import func_of, var_of
 from tests.values.test_scalars import BY_TYPE, TEXT
 
 NAMES = [
@@ -23,19 +24,19 @@ NAMES = [
 
 
 @pytest.fixture
-def restored(scalars: emuplugin.Plugin) -> Iterator[emuplugin.Plugin]:
+def restored(scalars: Plugin) -> Iterator[Plugin]:
     """The plugin, with its variables put back as they were."""
-    before = {name: scalars.lookup(name).value for name in [*NAMES, "Err", "NilErr"]}
+    before = {name: var_of(scalars, name).value for name in [*NAMES, "Err", "NilErr"]}
     yield scalars
     for name, value in before.items():
-        scalars.lookup(name).value = value
+        var_of(scalars, name).value = value
 
 
 @pytest.mark.parametrize("name", [*NAMES, "Err", "NilErr"])
 def test_first_values_and_types_are_gos(
-    scalars: emuplugin.Plugin, native_scalars: NativePlugin, name: str
+    scalars: Plugin, native_scalars: NativePlugin, name: str
 ) -> None:
-    variable = scalars.lookup(name)
+    variable = var_of(scalars, name)
     if name != "Counter":  # functions that other tests call change it
         assert plain(variable.value) == plain(native_scalars.get(name))
     assert variable.type == native_scalars.type(name)
@@ -43,54 +44,54 @@ def test_first_values_and_types_are_gos(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_is_set_is_read(restored: emuplugin.Plugin, name: str) -> None:
-    variable = restored.lookup(name)
+def test_what_is_set_is_read(restored: Plugin, name: str) -> None:
+    variable = var_of(restored, name)
 
     @given(BY_TYPE[variable.type])
     def check(value: object) -> None:
         variable.value = value
         assert plain(variable.value) == plain(value)
-        assert plain(restored.lookup(name).value) == plain(value)
+        assert plain(var_of(restored, name).value) == plain(value)
 
     check()
 
 
 @given(text=TEXT, data=st.binary(max_size=50))
-def test_go_sees_what_is_set(scalars: emuplugin.Plugin, text: str, data: bytes) -> None:
-    string, contents = scalars.lookup("String"), scalars.lookup("Bytes")
+def test_go_sees_what_is_set(scalars: Plugin, text: str, data: bytes) -> None:
+    string, contents = var_of(scalars, "String"), var_of(scalars, "Bytes")
     before = string.value, contents.value
     string.value, contents.value = text, data
-    assert scalars.lookup("ReadString")() == text
-    assert scalars.lookup("ReadBytes")() == data
+    assert func_of(scalars, "ReadString")() == text
+    assert func_of(scalars, "ReadBytes")() == data
     string.value, contents.value = before
 
 
-def test_python_sees_what_go_changes(scalars: emuplugin.Plugin) -> None:
-    counter = scalars.lookup("Counter")
+def test_python_sees_what_go_changes(scalars: Plugin) -> None:
+    counter = var_of(scalars, "Counter")
     counter.value = 41
-    assert scalars.lookup("Next")(1) == 42
+    assert func_of(scalars, "Next")(1) == 42
     assert counter.value == 42
 
 
-def test_the_address_stays(scalars: emuplugin.Plugin) -> None:
-    assert scalars.lookup("Int").address == scalars.lookup("Int").address
-    assert scalars.lookup("Int").address != scalars.lookup("Int8").address
+def test_the_address_stays(scalars: Plugin) -> None:
+    assert var_of(scalars, "Int").address == var_of(scalars, "Int").address
+    assert var_of(scalars, "Int").address != var_of(scalars, "Int8").address
 
 
-def test_errors(restored: emuplugin.Plugin) -> None:
-    error = restored.lookup("Err")
+def test_errors(restored: Plugin) -> None:
+    error = var_of(restored, "Err")
     value = error.value
     assert isinstance(value, GoError)
     assert (value.message, value.type) == ("variable", "*errors.errorString")
-    restored.lookup("NilErr").value = value
-    assert restored.lookup("NilErr").value.message == "variable"
+    var_of(restored, "NilErr").value = value
+    assert var_of(restored, "NilErr").value.message == "variable"
     error.value = GoError("from Python")
     assert error.value.message == "from Python"
     error.value = None
     assert error.value is None
 
 
-def test_repr(scalars: emuplugin.Plugin) -> None:
+def test_repr(scalars: Plugin) -> None:
     assert repr(scalars.lookup("Severity")) == "<Go var Severity main.Level = -3>"
     assert repr(scalars.lookup("Add")) == "<Go func Add(int, int) int>"
     assert repr(scalars.lookup("Table")) == "<Go var Table map[string]int = None>"

@@ -11,13 +11,19 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from emuplugin.cpu import registers as reg
 from emuplugin.cpu.address_space import PAGE_SIZE, PROT_NONE, PROT_WRITE, AddressSpace, NoMemoryError
 from emuplugin.cpu.engine import Engine, Fault, FaultKind, Stopped
 from emuplugin.cpu.memory import GuestMemoryError, Memory
-from emuplugin.errors import EmulationError, MemoryLimitExceeded, OutputLimitExceeded
+from emuplugin.errors import (
+    EmulationError,
+    MemoryLimitExceeded,
+    OutputLimitExceeded,
+    TimeLimitExceeded,
+)
 
 from . import epoll, linux, memory, process  # noqa: F401  (the modules fill the table)
 from .clock import VirtualClock
@@ -57,6 +63,7 @@ class Kernel:
         self.memory = Memory(space)
         self.pid = _PID
         self.brk = 0
+        self.mmap_next = memory.MMAP_BASE
         self.clock = VirtualClock(sandbox.epoch)
         self.threads = Threads(self, _PID)
         self.signals = Signals(self)
@@ -75,6 +82,8 @@ class Kernel:
         self._result = engine.batch(reg.RAX)
         self._watchdog = Watchdog(self._wake)
         self._ticked = False
+        self._deadline: float | None = None
+        self.start_clock()
         engine.on_syscall = self._syscall
         stdin, stdout, stderr = sandbox.streams()
         self.files.place(0, Stream(stdin, None))
@@ -112,8 +121,22 @@ class Kernel:
         self._ticked = True
         self.engine.stop()
 
+    def start_clock(self) -> None:
+        """Start counting towards ``Limits.seconds``: a call, or opening a plugin, begins."""
+        seconds = self.sandbox.limits.seconds
+        self._deadline = None if seconds is None else monotonic() + seconds
+
     def _tick(self) -> None:
         self._ticked = False
+        if self._deadline is not None and monotonic() > self._deadline:
+            seconds = self.sandbox.limits.seconds or 0.0
+            raise TimeLimitExceeded(
+                f"the plugin ran longer than its limit of {seconds:g} s; "
+                "grant more with Limits(seconds=...)",
+                limit="seconds",
+                allowed=seconds,
+                used=seconds + monotonic() - self._deadline,
+            )
         self.on_tick()
         self.threads.yield_()
         self.threads.switch()

@@ -30,6 +30,18 @@ def _rounded(size: int) -> int:
     return (size + PAGE_SIZE - 1) & -PAGE_SIZE
 
 
+def _place(kernel: Kernel, size: int) -> int:
+    """Where a new mapping goes: behind the last one, or into the first gap when the end is reached."""
+    space = kernel.space
+    at = space.gap(size, kernel.mmap_next, MMAP_END)
+    if at is None:
+        at = space.gap(size, MMAP_BASE, MMAP_END)
+    if at is None:
+        raise Errno(linux.ENOMEM)
+    kernel.mmap_next = at + size
+    return at
+
+
 @syscall(9, "mmap", "partial", "private and anonymous; files are copied in")
 def mmap(kernel: Kernel, at: int, size: int, prot: int, flags: int, fd: int, offset: int) -> int:
     size = _rounded(size)
@@ -52,10 +64,7 @@ def mmap(kernel: Kernel, at: int, size: int, prot: int, flags: int, fd: int, off
         if kernel.is_protected(at, at + size):
             raise Errno(linux.EPERM)
     elif not free or space.overlaps(at, at + size):
-        found = space.gap(size, MMAP_BASE, MMAP_END)
-        if found is None:
-            raise Errno(linux.ENOMEM)
-        at = found
+        at = _place(kernel, size)
     area = space.find(at) if fixed else None
     try:
         if (
@@ -149,9 +158,7 @@ def mremap(kernel: Kernel, at: int, old: int, new: int, flags: int) -> int:
         return at
     if not flags & linux.MREMAP_MAYMOVE:
         raise Errno(linux.ENOMEM)
-    target = kernel.space.gap(new, MMAP_BASE, MMAP_END)
-    if target is None:
-        raise Errno(linux.ENOMEM)
+    target = _place(kernel, new)
     try:
         kernel.space.map(target, new, area.prot)
     except NoMemoryError:

@@ -1,0 +1,191 @@
+"""A plugin's file as it would lie in memory: mapped at 0 and relocated, but never run.
+
+Enough to read Go's tables: exports with their types, packages in init order.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Final, NamedTuple
+
+from emuplugin.elf.file import ElfFile
+from emuplugin.elf.moduledata import find_moduledata
+from emuplugin.elf.pclntab import PclnTable
+from emuplugin.elf.relocations import relocate
+from emuplugin.errors import FormatError
+from emuplugin.runtime_shims.layouts import Layout, find_layout
+from emuplugin.values import GoType, Types
+from emuplugin.values.guest import ModuleTypes
+from emuplugin.values.names import read_string
+
+_PTAB_ENTRY: Final = struct.Struct("<ii")
+_MAX_ENTRIES: Final = 1 << 20
+#: What undefined symbols and thread-locals get: nothing here looks at them.
+_NOWHERE: Final = 0
+
+
+class Image:
+    """The bytes of the mapped file, read by address. Implements the ``Memory`` of the values."""
+
+    def __init__(self, data: bytearray) -> None:
+        self._data = memoryview(data)
+
+    def view(self, address: int, size: int) -> memoryview:
+        """``size`` bytes; FormatError where the file has no memory."""
+        if address < 0 or size < 0 or address + size > len(self._data):
+            raise FormatError(f"a pointer leads to {size} bytes at {address:#x}, outside the file")
+        return self._data[address : address + size]
+
+    def read(self, address: int, size: int) -> bytes:
+        return bytes(self.view(address, size))
+
+    def read_u8(self, address: int) -> int:
+        return self.view(address, 1)[0]
+
+    def read_u16(self, address: int) -> int:
+        return int.from_bytes(self.view(address, 2), "little")
+
+    def read_u32(self, address: int) -> int:
+        return int.from_bytes(self.view(address, 4), "little")
+
+    def read_u64(self, address: int) -> int:
+        return int.from_bytes(self.view(address, 8), "little")
+
+    def read_i32(self, address: int) -> int:
+        return int.from_bytes(self.view(address, 4), "little", signed=True)
+
+    def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
+        self.view(address, len(data))[:] = data
+
+    def write_u8(self, address: int, value: int) -> None:
+        self.write(address, value.to_bytes(1, "little"))
+
+    def write_u32(self, address: int, value: int) -> None:
+        self.write(address, value.to_bytes(4, "little"))
+
+    def write_u64(self, address: int, value: int) -> None:
+        self.write(address, value.to_bytes(8, "little"))
+
+
+class Export(NamedTuple):
+    """An exported name; ``go_type`` is the type of the function, or of what the variable holds."""
+
+    name: str
+    is_function: bool
+    go_type: GoType
+
+
+class MappedFile:
+    """The tables of the Go runtime in a file. Implements the ``TypeSource`` of the values.
+
+    Raises the errors of relocating, NotAPluginError without module data, FormatError for corrupt
+    tables; only :attr:`relocations` is there for Go versions that have no layouts.
+    """
+
+    def __init__(self, file: ElfFile) -> None:
+        self.file = file
+        data = bytearray(file.memory_size)
+        for segment in file.segments:
+            content = file.data[segment.offset : segment.offset + segment.filesz]
+            data[segment.vaddr : segment.vaddr + segment.filesz] = content
+        self.relocations: Mapping[str, int] = relocate(
+            file,
+            memoryview(data),
+            0,
+            lambda name: _NOWHERE,
+            tls_offset=0,
+            resolve_tls=lambda name: _NOWHERE,
+        )
+        self.memory = Image(data)
+
+    # --- what reading types needs (values.guest.TypeSource) ---------------------------------
+
+    @property
+    def go_minor(self) -> tuple[int, int]:
+        info = self.file.build_info
+        if info is None or not info.minor:
+            raise FormatError("the file does not tell its Go version")
+        major, minor = info.minor.split(".")
+        return int(major), int(minor)
+
+    @property
+    def experiments(self) -> frozenset[str]:
+        info = self.file.build_info
+        return frozenset(() if info is None else info.experiments)
+
+    def module_of(self, address: int) -> ModuleTypes | None:
+        types, etypes = self._field("types"), self._field("etypes")
+        if not types <= address < etypes:
+            raise FormatError(f"a type descriptor at {address:#x}, where no types are")
+        return ModuleTypes(types, etypes, self._field("text"), {})
+
+    def call_runtime(self, name: str, *ints: int) -> int:
+        raise FormatError(f"a type that only runtime.{name} can find, in a file that does not run")
+
+    # --- Go's tables ------------------------------------------------------------------------
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Where the runtime of the file's Go version keeps what; UnsupportedGoVersionError."""
+        info = self.file.build_info
+        return find_layout("" if info is None else info.go_version, self.file)
+
+    @cached_property
+    def moduledata(self) -> int:
+        """The address of ``runtime.moduledata``."""
+        return find_moduledata(self.file)
+
+    def _field(self, path: str) -> int:
+        return self.memory.read_u64(
+            self.moduledata + self.layout.offset("runtime.moduledata", path)
+        )
+
+    def _slice(self, path: str, item_size: int) -> memoryview:
+        count = self._field(f"{path}.len")
+        if count > _MAX_ENTRIES:
+            raise FormatError(f"moduledata.{path} has {count} entries")
+        return self.memory.view(self._field(f"{path}.array"), count * item_size)
+
+    @cached_property
+    def plugin_path(self) -> str:
+        """``moduledata.pluginpath``."""
+        data = self.memory.read(self._field("pluginpath.str"), self._field("pluginpath.len"))
+        return data.decode("utf-8", "surrogateescape")
+
+    def exports(self) -> Iterator[Export]:
+        """What ``moduledata.ptab`` lists, in its order."""
+        all_types, base = Types(self), self._field("types")
+        for name, type_offset in _PTAB_ENTRY.iter_unpack(self._slice("ptab", _PTAB_ENTRY.size)):
+            try:
+                go_type = all_types.at(base + type_offset)
+                is_function = go_type.kind == "func"
+                yield Export(
+                    read_string(self.memory, base + name),
+                    is_function,
+                    go_type if is_function else go_type.elem,
+                )
+            except (ValueError, TypeError) as error:  # what lies there is no descriptor
+                raise FormatError(str(error)) from error
+
+    def init_packages(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """The packages that have init functions, in the order in which they run, with the
+        names of the functions (``moduledata.inittasks``: {state, nfns uint32, fns [nfns]pc})."""
+        text = self._field("text")
+        functions = PclnTable(
+            self.file.read_from(self._field("pcHeader")),
+            text,
+            self.file.read_from(self._field("gofunc")),
+        )
+        for (task,) in struct.iter_unpack("<Q", self._slice("inittasks", 8)):
+            count = self.memory.read_u32(task + 4)
+            entries = struct.iter_unpack("<Q", self.memory.view(task + 8, 8 * count))
+            found = [functions.find(pc) for (pc,) in entries]
+            names = tuple(function.name for function in found if function is not None)
+            yield _package(names[0]) if names else "", names
+
+
+def _package(function: str) -> str:
+    """``net/http`` for its ``net/http.init`` and ``net/http.init.0.func1``."""
+    return function[: function.rfind(".init")]
