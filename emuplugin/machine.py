@@ -11,10 +11,12 @@ from time import perf_counter
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
+from .cpu.memory import GuestMemoryError
 from .elf.file import ElfFile
 from .errors import (
     ClosedError,
     DeadMachineError,
+    EmulationError,
     EmupluginError,
     Goexit,
     GoExit,
@@ -156,6 +158,24 @@ class Machine:
             )
             return outcome if type(outcome) is CallResult else self._raise(outcome)
 
+    def call_words(self, entry: int, closure: int, words: Sequence[int]) -> int:
+        """Call Go code whose arguments are all integers in registers; its first integer result.
+
+        Stack space for spilled arguments is there. Raises as :meth:`call`.
+        """
+        with self._lock:
+            program = self._program
+            if program is None or self._death is not None:
+                program = self.program  # raises
+            kernel = program.process.kernel
+            if kernel.limited:
+                kernel.start_clock()
+            try:
+                outcome = program.caller.call_words(entry, closure, words)
+            except BaseException as error:
+                self._ended(error)
+            return outcome if isinstance(outcome, int) else self._raise(outcome)
+
     def call_runtime(self, name: str, *ints: int) -> int:
         """Call ``runtime.NAME`` with integer arguments; its first integer result."""
         with self._lock:
@@ -236,22 +256,25 @@ class Machine:
         """Run guest code; what ends the whole process ends the machine."""
         try:
             return action()
-        except ExitError as exit_:
-            self._die(self._fatal("") or GoExit(exit_.code))
-        except AllAsleepError:
-            self._die(self._fatal("every thread waits, and nothing can wake them"))
-        except Fatal as fatal:
-            self._die(
-                self._fatal(
-                    f"signal {fatal.number} at pc={fatal.rip:#x}, address {fatal.address:#x}"
-                )
-            )
-        except OpenError:
-            raise
         except BaseException as error:
-            # Ctrl-C, a broken limit, a bug of ours: the guest stopped in the middle of something.
-            self._death = error
-            raise
+            self._ended(error)
+
+    def _ended(self, error: BaseException) -> NoReturn:
+        """The guest stopped in the middle of something, because of ``error``."""
+        if isinstance(error, OpenError):
+            raise error
+        if isinstance(error, ExitError):
+            self._die(self._fatal("") or GoExit(error.code))
+        if isinstance(error, AllAsleepError):
+            self._die(self._fatal("every thread waits, and nothing can wake them"))
+        if isinstance(error, Fatal):
+            where = f"pc={error.rip:#x}, address {error.address:#x}"
+            self._die(self._fatal(f"signal {error.number} at {where}"))
+        if isinstance(error, GuestMemoryError):
+            self._die(EmulationError(f"the runtime's data are corrupt: {error}"))
+        # A broken limit, Ctrl-C, a bug of ours.
+        self._death = error
+        raise error
 
     def _die(self, error: EmupluginError | None) -> NoReturn:
         assert error is not None

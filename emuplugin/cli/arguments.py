@@ -17,12 +17,11 @@ import click
 
 from emuplugin.errors import GoError
 from emuplugin.values import Function, GoType
+from emuplugin.values.abi_type import KINDS
 
 _TRUE: Final = frozenset({"1", "t", "T", "true", "TRUE", "True"})
 _FALSE: Final = frozenset({"0", "f", "F", "false", "FALSE", "False"})
-_INTEGERS: Final = frozenset(
-    f"{sign}int{bits}" for sign in ("", "u") for bits in ("", "8", "16", "32", "64")
-) | {"uintptr"}
+INTEGER_KINDS: Final = frozenset(KINDS[KINDS.index("int") : KINDS.index("uintptr") + 1])
 _FLOATS: Final = frozenset({"float32", "float64"})
 _COMPLEX: Final = frozenset({"complex64", "complex128"})
 _COMPOSITE: Final = frozenset({"array", "slice", "struct", "map", "ptr"})
@@ -82,7 +81,7 @@ def parse(text: str, go_type: GoType) -> Any:
 def _scalar(text: str, go_type: GoType) -> Any:
     kind = go_type.kind
     reader: Callable[[str], Any] | None = None
-    if kind in _INTEGERS:
+    if kind in INTEGER_KINDS:
         reader = _integer
     elif kind in _FLOATS:
         reader = _float
@@ -110,7 +109,7 @@ def _described(go_type: GoType) -> str:
 
 
 def _hint(text: str, kind: str) -> str:
-    if kind in _INTEGERS and re.fullmatch(r"[+-]?0\d+", text):
+    if kind in INTEGER_KINDS and re.fullmatch(r"[+-]?0\d+", text):
         digits = text.lstrip("+-0")
         return f": write {digits or '0'} or, for octal, 0o{digits or '0'}"
     return ": write true or false" if kind == "bool" else ""

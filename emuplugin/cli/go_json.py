@@ -14,12 +14,12 @@ import base64
 import math
 from typing import Any, Final
 
+from emuplugin.cli.arguments import INTEGER_KINDS
 from emuplugin.cli.go_text import complex_text, float_text, sorted_items
 from emuplugin.errors import GoError, UnsupportedTypeError
 from emuplugin.values import GoType
 
 _MAX_DEPTH: Final = 64
-_INTEGERS: Final = ("int", "uint")
 
 
 def to_json(value: Any, go_type: GoType) -> Any:
@@ -42,7 +42,7 @@ def _nested(value: Any, go_type: GoType, outer: tuple[Any, ...]) -> Any:
     if kind == "func":
         return f"({go_type.string})({value.address:#x})"
     if kind in ("ptr", "interface"):
-        if value in outer or len(outer) == _MAX_DEPTH:
+        if len(outer) == _MAX_DEPTH or (kind == "ptr" and value in outer):
             return repr(value)
         outer = (*outer, value)
     if kind == "interface":
@@ -69,7 +69,7 @@ def _map(value: Any, go_type: GoType, outer: tuple[Any, ...]) -> Any:
     ]
     if go_type.key.kind == "string":
         return dict(items)
-    if go_type.key.kind.startswith(_INTEGERS):
+    if go_type.key.kind in INTEGER_KINDS:
         return {str(key): elem for key, elem in items}
     return [list(entry) for entry in items]
 

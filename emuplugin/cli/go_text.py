@@ -60,7 +60,7 @@ def _nested(value: Any, go_type: GoType, outer: tuple[Any, ...]) -> str:
     if kind == "func":
         return f"({go_type.string})({value.address:#x})"
     if kind in ("ptr", "interface"):
-        if value in outer or len(outer) == _MAX_DEPTH:
+        if len(outer) == _MAX_DEPTH or (kind == "ptr" and value in outer):
             return repr(value) if kind == "ptr" else "..."
         outer = (*outer, value)
     if kind == "interface":

@@ -51,6 +51,8 @@ class AddressSpace:
         self.max_pages = max_pages
         self.present_pages = 0
         self.peak_pages = 0
+        #: Changes whenever an address may have come to lie elsewhere in physical memory.
+        self.generation = 0
         self.tables = paging.PageTables(physical)
         self.flush_tlb: Callable[[], None] = _nothing
         self.flush_code: Callable[[], None] = _nothing
@@ -211,6 +213,7 @@ class AddressSpace:
                 run = 0
 
     def _insert(self, area: Area) -> None:
+        self.generation += 1
         index = bisect_right(self._starts, area.start)
         self._starts.insert(index, area.start)
         self._areas.insert(index, area)

@@ -97,11 +97,12 @@ class Engine:
         stop_only_between_instructions(self._uc)
         self.on_syscall: Callable[[], None] = _no_kernel
         self.traps: set[int] = set()
-        self._pending: BaseException | None = None
+        self.pending: BaseException | None = None
         self._stop_asked = False
         self._rip = Batch(self.handle, (reg.RIP,))
         self._cr2 = Batch(self.handle, (reg.CR2,))
         self._cr2.values[0] = _NO_FAULT
+        self._begin = ctypes.c_uint64(0)
         self._zero = ctypes.c_uint64(0)
         self._no_count = ctypes.c_size_t(0)
         self._callbacks: list[Any] = []
@@ -116,12 +117,20 @@ class Engine:
 
     def run(self, rip: int) -> Stopped | Fault:
         """Run from ``rip`` until something ends it; :attr:`rip` then tells where."""
-        start = _emu_start
-        handle, zero, count = self.handle, self._zero, self._no_count
+        return self.end_of(self.enter(rip))
+
+    def enter(self, rip: int) -> int:
+        """Run from ``rip`` and return what the engine says of the end; see :meth:`end_of`."""
         self._stop_asked = False
-        error = start(handle, ctypes.c_uint64(rip), zero, zero, count)
-        if self._pending is not None:
-            pending, self._pending = self._pending, None
+        self._begin.value = rip
+        error: int = _emu_start(self.handle, self._begin, self._zero, self._zero, self._no_count)
+        return error
+
+    def end_of(self, error: int) -> Stopped | Fault:
+        """Why the run ended that :meth:`enter` returned ``error`` for. Raises what a system call
+        raised."""
+        if self.pending is not None:
+            pending, self.pending = self.pending, None
             raise pending
         at = self._rip.load()[0]
         if at in self.traps:
@@ -194,7 +203,7 @@ class Engine:
         try:
             self.on_syscall()
         except BaseException as exception:
-            self._pending = exception
+            self.pending = exception
             _emu_stop(self.handle)
 
     def _cpuid(self, _uc: int, _data: int) -> int:

@@ -27,7 +27,7 @@ class Memory:
         self.space = space
         self._bytes = space.physical.bytes
 
-    def _physical(self, address: int, size: int) -> int:
+    def physical(self, address: int, size: int) -> int:
         """Where ``size`` bytes at ``address`` lie in physical memory, in one piece."""
         area = self.space.find(address)
         if area is None or area.physical is None or address + size > area.end:
@@ -37,7 +37,7 @@ class Memory:
     def view(self, address: int, size: int) -> memoryview | None:
         """A writable view, or None where the bytes are not one piece of host memory."""
         try:
-            at = self._physical(address, size)
+            at = self.physical(address, size)
         except GuestMemoryError:
             return None
         return self._bytes[at : at + size]
@@ -47,7 +47,7 @@ class Memory:
         if not size:
             return b""
         try:
-            at = self._physical(address, size)
+            at = self.physical(address, size)
             return bytes(self._bytes[at : at + size])
         except GuestMemoryError:
             return b"".join(bytes(piece) for piece in self.pieces(address, size))
@@ -58,7 +58,7 @@ class Memory:
         if not size:
             return
         try:
-            at = self._physical(address, size)
+            at = self.physical(address, size)
             self._bytes[at : at + size] = data
         except GuestMemoryError:
             done = 0
@@ -94,36 +94,36 @@ class Memory:
         return result
 
     def read_u8(self, address: int) -> int:
-        return self._bytes[self._physical(address, 1)]
+        return self._bytes[self.physical(address, 1)]
 
     def read_u16(self, address: int) -> int:
-        value: int = _U16.unpack_from(self._bytes, self._physical(address, 2))[0]
+        value: int = _U16.unpack_from(self._bytes, self.physical(address, 2))[0]
         return value
 
     def read_u32(self, address: int) -> int:
-        value: int = _U32.unpack_from(self._bytes, self._physical(address, 4))[0]
+        value: int = _U32.unpack_from(self._bytes, self.physical(address, 4))[0]
         return value
 
     def read_i32(self, address: int) -> int:
-        value: int = _I32.unpack_from(self._bytes, self._physical(address, 4))[0]
+        value: int = _I32.unpack_from(self._bytes, self.physical(address, 4))[0]
         return value
 
     def read_u64(self, address: int) -> int:
-        value: int = _U64.unpack_from(self._bytes, self._physical(address, 8))[0]
+        value: int = _U64.unpack_from(self._bytes, self.physical(address, 8))[0]
         return value
 
     def read_i64(self, address: int) -> int:
-        value: int = _I64.unpack_from(self._bytes, self._physical(address, 8))[0]
+        value: int = _I64.unpack_from(self._bytes, self.physical(address, 8))[0]
         return value
 
     def write_u8(self, address: int, value: int) -> None:
-        _U8.pack_into(self._bytes, self._physical(address, 1), value)
+        _U8.pack_into(self._bytes, self.physical(address, 1), value)
 
     def write_u16(self, address: int, value: int) -> None:
-        _U16.pack_into(self._bytes, self._physical(address, 2), value)
+        _U16.pack_into(self._bytes, self.physical(address, 2), value)
 
     def write_u32(self, address: int, value: int) -> None:
-        _U32.pack_into(self._bytes, self._physical(address, 4), value & 0xFFFFFFFF)
+        _U32.pack_into(self._bytes, self.physical(address, 4), value & 0xFFFFFFFF)
 
     def write_u64(self, address: int, value: int) -> None:
-        _U64.pack_into(self._bytes, self._physical(address, 8), value & 0xFFFFFFFFFFFFFFFF)
+        _U64.pack_into(self._bytes, self.physical(address, 8), value & 0xFFFFFFFFFFFFFFFF)

@@ -177,9 +177,13 @@ class Program:
         """Call Go code on the caller goroutine; see :meth:`Caller.call`."""
         return self.caller.call(entry, context, ints, floats, stack, stack_size)
 
+    def call_words(self, entry: int, closure: int, words: Sequence[int]) -> int | Panic | Goexit:
+        """Call Go code with integers in registers; see :meth:`Caller.call_words`."""
+        return self.caller.call_words(entry, closure, words)
+
     def call_runtime(self, name: str, *ints: int) -> int | Panic | Goexit:
         """Call one of the runtime's functions on the caller goroutine."""
-        return self.caller.call_simple(self.runtime.function(name), *ints)
+        return self.caller.call_words(self.runtime.function(name), 0, ints)
 
     def hold(self, address: int) -> Root:
         """Root a heap object."""

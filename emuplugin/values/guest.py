@@ -107,6 +107,9 @@ class Guest(TypeSource, Protocol):
         included). Raises GoPanic, GoExit, GoFatal and the like.
         """
 
+    def call_words(self, entry: int, closure: int, words: Sequence[int]) -> int:
+        """:meth:`call` with integers in registers only, for the first integer result."""
+
     def malloc(self, size: int, type_address: int, zero: bool = True) -> int:
         """``runtime.mallocgc``. ``type_address`` 0 means: holds no pointers. May collect."""
 

@@ -102,8 +102,8 @@ class CallPlan:
                 break
         else:
             if words is not None:
-                ints = self._guest.call(entry, closure, words, (), b"", self._stack_size).ints
-                return (ints[0] & self._mask ^ self._sign) - self._sign if self._mask else None
+                result = self._guest.call_words(entry, closure, words)
+                return (result & self._mask ^ self._sign) - self._sign if self._mask else None
         # Something is unusual: take the path that says what, or that converts it.
         values = self.call(entry, closure, args)
         return values[0] if values else None

@@ -80,8 +80,9 @@ class Kernel:
             reg.RAX, reg.RDI, reg.RSI, reg.RDX, reg.R10, reg.R8, reg.R9
         )
         self._result = engine.batch(reg.RAX)
-        self._watchdog = Watchdog(self._wake)
+        self.watchdog = Watchdog(self._wake)
         self._ticked = False
+        self.limited = sandbox.limits.seconds is not None
         self._deadline: float | None = None
         self.start_clock()
         engine.on_syscall = self._syscall
@@ -95,26 +96,30 @@ class Kernel:
 
     def run(self, rip: int) -> None:
         """Run the current thread from ``rip`` until a trap says that it is done."""
+        with self.watchdog:
+            self.go_on(self.engine.enter(rip))
+
+    def go_on(self, error: int) -> None:
+        """Go on after a run of the engine that returned ``error``, until a trap ends it."""
         engine, threads, traps = self.engine, self.threads, self.traps
-        with self._watchdog:
-            while True:
-                end = engine.run(rip)
-                if end is Stopped.TRAP:
-                    if traps[engine.rip]():
-                        return
-                elif end is Stopped.REQUEST:
-                    if self.signals.return_pending:
-                        self.signals.finish_return()
-                    if threads.switch_to is not None:
-                        threads.switch()
-                    if self._ticked:
-                        self._tick()
-                else:
-                    assert isinstance(end, Fault)
-                    self._fault(end)
-                if threads.current.pending:
-                    self.signals.deliver_pending()
-                rip = engine.rip
+        while True:
+            end = engine.end_of(error)
+            if end is Stopped.TRAP:
+                if traps[engine.rip]():
+                    return
+            elif end is Stopped.REQUEST:
+                if self.signals.return_pending:
+                    self.signals.finish_return()
+                if threads.switch_to is not None:
+                    threads.switch()
+                if self._ticked:
+                    self._tick()
+            else:
+                assert isinstance(end, Fault)
+                self._fault(end)
+            if threads.current.pending:
+                self.signals.deliver_pending()
+            error = engine.enter(engine.rip)
 
     def _wake(self) -> None:
         """Called by the watchdog, from its thread."""
@@ -142,7 +147,7 @@ class Kernel:
         self.threads.switch()
 
     def close(self) -> None:
-        self._watchdog.close()
+        self.watchdog.close()
 
     # --- faults -----------------------------------------------------------------------------
 
