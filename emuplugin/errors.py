@@ -136,6 +136,11 @@ class OutOfRangeError(EmupluginError, OverflowError, ValueError):
     """A Python value of the right type that the Go type cannot hold."""
 
 
+class ChangedError(EmupluginError, RuntimeError):
+    """What a view or an iterator was taken from has changed since, so that going on with it would
+    not do what it seems to do. Read it again."""
+
+
 class GoError(EmupluginError):
     """A function's last result was a non-nil ``error``.
 

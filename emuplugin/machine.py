@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from time import perf_counter
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
@@ -18,8 +15,8 @@ from .errors import (
     DeadMachineError,
     EmulationError,
     EmupluginError,
-    Goexit,
     GoExit,
+    Goexit,
     GoPanic,
     OpenError,
 )
@@ -29,6 +26,7 @@ from .runtime_shims.goruntime import CallResult
 from .runtime_shims.kernel.kernel import AllAsleepError, ExitError, Fatal
 from .runtime_shims.program import Module, Outcome, Program
 from .runtime_shims.traceback import render
+from .python_calls import PythonCalls
 from .sandbox import Sandbox
 from .values import Context
 from .values.guest import ModuleTypes
@@ -37,6 +35,7 @@ from .values.panics import describe_panic
 if TYPE_CHECKING:
     from .cpu.memory import Memory
     from .plugin import Plugin
+    from .runtime_shims.callbacks import CallbackFrame
     from .runtime_shims.roots import Root
 
 T = TypeVar("T")
@@ -56,10 +55,11 @@ class Machine:
         self._program: Program | None = None
         self._context: Context | None = None
         self._plugins: dict[str, Plugin] = {}
-        self._failures: dict[str, EmupluginError] = {}
+        self._failures: dict[str, OpenError] = {}
         self._death: BaseException | None = None
         self._closed = False
         self._captured_panic = False
+        self.python_calls = PythonCalls(self)
 
     def __enter__(self) -> Machine:
         return self
@@ -197,6 +197,11 @@ class Machine:
             program = self.program
             return self._guarded(lambda: program.hold(address))
 
+    def func_value(self, function: Callable[[CallbackFrame], None]) -> Root:
+        """A Go func value that calls ``function`` with the registers and stack of each call."""
+        with self._lock:
+            return self.python_calls.func_value(function)
+
     # --- inside -----------------------------------------------------------------------------
 
     @property
@@ -217,7 +222,8 @@ class Machine:
     def start(self, file: ElfFile) -> Module:
         """Boot the machine with its first plugin."""
         program = self._guarded(lambda: Program(self.sandbox, file))
-        program.caller.on_fatal = self._on_fatal
+        program.on_fatal = self._on_fatal
+        program.on_callback = self.python_calls.handle
         self._program = program
         return program.modules[0]
 
@@ -227,16 +233,17 @@ class Machine:
         self._guarded(lambda: program.link(module))
 
     def opened(self, path: str) -> Plugin | None:
-        """The plugin opened from a real path; raises again what went wrong the last time."""
-        failure = self._failures.get(path)
-        if failure is not None:
-            raise previous_failure(failure)
+        """The plugin opened from a real path."""
         return self._plugins.get(path)
+
+    def failure(self, path: str) -> OpenError | None:
+        """What went wrong when a real path was opened, if that is remembered."""
+        return self._failures.get(path)
 
     def remember(self, path: str, plugin: Plugin) -> None:
         self._plugins[path] = plugin
 
-    def remember_failure(self, path: str, failure: EmupluginError) -> None:
+    def remember_failure(self, path: str, failure: OpenError) -> None:
         self._failures[path] = failure
 
     def run_inits(self, module: Module) -> None:
@@ -306,15 +313,10 @@ class Machine:
         assert not isinstance(outcome, CallResult)
         trace = render(goroutine, outcome.frames)
         if isinstance(outcome, Panic):
+            exception = self.python_calls.exception(outcome.value.data)
+            if exception is not None:
+                exception.add_note(f"raised again as a Go panic:\n{trace}")
+                raise exception
             text = describe_panic(self.context, outcome.value.type, outcome.printed)
             raise GoPanic(text.text, text.type, trace)
         raise Goexit(trace)
-
-
-def previous_failure(failure: EmupluginError) -> EmupluginError:
-    """The same failure, to be raised once more, marked as Go marks it."""
-    again = copy.copy(failure)
-    again.__cause__ = failure.__cause__
-    if isinstance(again, OpenError) and not again.reason.endswith(" (previous failure)"):
-        again.reason += " (previous failure)"
-    return again

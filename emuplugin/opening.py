@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
+from copy import copy
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakValueDictionary
 
 from .elf.file import ElfFile
@@ -23,6 +24,11 @@ from .errors import (
 )
 from .plugin import Plugin
 
+# What happens after the file was loaded, Go remembers; anything before may be mended and tried again.
+_REMEMBERED = (AlreadyLoadedError, VersionMismatchError, InitError)
+_PREVIOUS = " (previous failure)"
+F = TypeVar("F", bound=OpenError)
+
 if TYPE_CHECKING:
     from .machine import Machine
     from .runtime_shims.program import Module
@@ -35,24 +41,29 @@ def real_path(name: str) -> str:
             return os.fspath(Path(name).resolve(strict=True))
     except (OSError, RuntimeError):
         pass  # the same words as for an empty name, below
-    raise PathError("realpath failed", path=name)
+    # An empty path stands for one that is not known yet: see OpenError.
+    raise PathError("realpath failed" if name else 'plugin.Open(""): realpath failed', path=name)
 
 
 def open_in(machine: Machine, name: str) -> Plugin:
     """Open ``name`` in ``machine``; the machine's lock is held. See :meth:`Machine.open`."""
     path = real_path(name)
+    failure = machine.failure(path)
+    if failure is not None:
+        raise previous_failure(failure, name)
     known = machine.opened(path)
     if known is not None:
         return known
     start = perf_counter()
     try:
         plugin = _open(machine, path, name)
-    except EmupluginError as error:
-        failure = _named(error, name)
-        machine.remember_failure(path, failure)
-        if failure is error:
-            raise
-        raise failure from error
+    except _REMEMBERED as error:
+        error.path = _short(name)
+        machine.remember_failure(path, error)
+        raise
+    except OpenError as error:
+        error.path = error.path or name
+        raise
     plugin.timings["total"] = perf_counter() - start
     machine.remember(path, plugin)
     return plugin
@@ -83,7 +94,7 @@ def _open(machine: Machine, path: str, name: str) -> Plugin:
         machine.run_inits(module)
     except EmupluginError as error:
         summary = str(error).splitlines()[0]
-        raise InitError(f"an init function failed: {summary}", path=_short(name)) from error
+        raise InitError(f"an init function failed: {summary}") from error
     timings["run the inits"] = perf_counter() - start
     plugin.timings.update(timings)
     return plugin
@@ -103,16 +114,18 @@ def _check_module(machine: Machine, module: Module) -> None:
         raise FormatError("runtime: plugin has bad symbol table")
 
 
-def _named(error: EmupluginError, name: str) -> EmupluginError:
-    """The error as it is raised: with the path in it."""
-    if isinstance(error, OpenError) and not error.path:
-        error.path = name
-    return error
-
-
 def _short(name: str) -> str:
     """Once the file is loaded Go names it without its ``.so``."""
     return name.removesuffix(".so")
+
+
+def previous_failure(failure: F, name: str) -> F:
+    """The same failure, to be raised once more for ``name``, marked as Go marks it."""
+    again = copy(failure).with_traceback(None)
+    again.__cause__ = failure.__cause__
+    again.path = name
+    again.reason = again.reason.removesuffix(_PREVIOUS) + _PREVIOUS
+    return again
 
 
 class _PathLock:
@@ -122,14 +135,19 @@ class _PathLock:
         self.lock = threading.Lock()
 
 
-_shared: WeakValueDictionary[tuple[str, int, int], Plugin] = WeakValueDictionary()
+#: A file by real path, size and time of its last change.
+_Key = tuple[str, int, int]
+
+_shared: WeakValueDictionary[_Key, Plugin] = WeakValueDictionary()
+_shared_failures: dict[_Key, InitError] = {}
 _shared_lock = threading.Lock()
 _path_locks: WeakValueDictionary[str, _PathLock] = WeakValueDictionary()
 
 
 def open_shared(name: str | os.PathLike[str]) -> Plugin:
     """:func:`emuplugin.open` without a sandbox: one plugin per file, for as long as somebody holds
-    it and its machine runs. A file that was replaced on disk is another file.
+    it and its machine runs. A file that was replaced on disk is another file; one whose init
+    functions failed is not tried again.
 
     Several threads may open one path: the first does it, the others wait for it.
     """
@@ -141,7 +159,17 @@ def open_shared(name: str | os.PathLike[str]) -> Plugin:
     with lock.lock:
         status = os.stat(path)
         key = (path, status.st_size, status.st_mtime_ns)
+        failure = _shared_failures.get(key)
+        if failure is not None:
+            raise previous_failure(failure, os.fspath(name))
         plugin = _shared.get(key)
         if plugin is None or plugin.machine.state != "running":
-            plugin = _shared[key] = Machine().open(name)
+            machine = Machine()
+            try:
+                plugin = _shared[key] = machine.open(name)
+            except BaseException as error:
+                machine.close()
+                if isinstance(error, InitError):
+                    _shared_failures[key] = error
+                raise
         return plugin

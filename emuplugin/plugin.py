@@ -88,8 +88,9 @@ class Plugin:
             name = read_string(memory, types + name_offset)
             address = module.image.symbol(f"{self.plugin_path}.{name}")
             if address is None:
-                raise OpenError(f"could not find symbol {name}: undefined symbol: "
-                                f"{self.plugin_path}.{name}")
+                raise OpenError(
+                    f"could not find symbol {name}: undefined symbol: {self.plugin_path}.{name}"
+                )
             entries.append((name, (types + type_offset, address)))
         return entries
 

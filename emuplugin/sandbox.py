@@ -81,7 +81,9 @@ def _source(stream: IO[Any] | None) -> Source:
         if stream is None:
             return b""
         data = stream.read(size)
-        return data.encode(errors="surrogateescape") if isinstance(data, str) else bytes(data or b"")
+        return (
+            data.encode(errors="surrogateescape") if isinstance(data, str) else bytes(data or b"")
+        )
 
     return read
 

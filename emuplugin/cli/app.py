@@ -68,8 +68,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        result = app.main(given, prog_name="emuplugin", standalone_mode=False)
+        # Not app.main(), which has answers of its own to Ctrl-C and to readers that leave.
+        with app.make_context("emuplugin", given) as context:
+            app.invoke(context)
         sys.stdout.flush()
+    except click.exceptions.Exit as end:
+        return end.exit_code
     except click.ClickException as error:
         if _wants_json(given):
             document.write({"error": failures.as_json(error)})
@@ -84,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             failures.show(error)
         return exit_codes.exit_code(error)
-    except (KeyboardInterrupt, click.Abort):
+    except KeyboardInterrupt:
         failures.show_interrupt()
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
@@ -95,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         traceback.print_exc()
         click.echo("emuplugin: this is a bug in emuplugin; please report it", err=True)
         return ExitCode.BUG
-    return result if isinstance(result, int) else ExitCode.OK
+    return ExitCode.OK
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:

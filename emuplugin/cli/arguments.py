@@ -195,11 +195,8 @@ def _from_json(value: Any, go_type: GoType) -> Any:
         return _base64(value) if _is_bytes(go_type) else _scalar(value, go_type)
     if kind in ("slice", "array") and isinstance(value, list):
         return [_from_json(element, go_type.elem) for element in value]
-    if kind == "map" and isinstance(value, dict):
-        return {
-            _from_json(key, go_type.key): _from_json(elem, go_type.elem)
-            for key, elem in value.items()
-        }
+    if kind == "map" and isinstance(value, dict | list):
+        return _map_from_json(value, go_type)
     if kind == "ptr":
         return _from_json(value, go_type.elem)
     if kind == "struct" and isinstance(value, dict):
@@ -210,6 +207,18 @@ def _from_json(value: Any, go_type: GoType) -> Any:
             for name, field in value.items()
         }
     return value
+
+
+def _map_from_json(value: dict[str, Any] | list[Any], go_type: GoType) -> dict[Any, Any]:
+    """An object, or a list of [key, value]."""
+    pairs = list(value.items()) if isinstance(value, dict) else value
+    try:
+        return {_from_json(key, go_type.key): _from_json(elem, go_type.elem) for key, elem in pairs}
+    except (TypeError, ValueError):
+        raise ArgumentError(
+            f"a {go_type.string} is written as an object, or as a list of [key, value] with keys"
+            " that are numbers, strings, bools or null"
+        ) from None
 
 
 def _base64(text: str) -> bytes:

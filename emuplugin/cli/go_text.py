@@ -121,8 +121,11 @@ def float_text(value: float, size: int) -> str:
         exact = struct.pack("<f", value)
         for digits in range(1, 10):
             text = f"{value:.{digits}g}"
-            if abs(float(text)) < 3.5e38 and struct.pack("<f", float(text)) == exact:
-                break
+            try:
+                if struct.pack("<f", float(text)) == exact:
+                    break
+            except OverflowError:  # rounded up, past the largest float32
+                continue
     number = float(text)
     if number and not 1e-6 <= abs(number) < 1e21:
         mantissa, _, exponent = f"{text if 'e' in text else repr(number)}".partition("e")

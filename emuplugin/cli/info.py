@@ -15,8 +15,8 @@ Examples:
 \b
 With --json:
   {"path": "hello.so", "size": 3348880,
-   "refusal": null,             or {"kind", "message"}: why it cannot be opened
-   "unreadable": null,          or why what is null below could not be read
+   "refusal": null,            or {"kind", "message"}: why it cannot be opened
+   "unreadable": null,         or why what is null below could not be read
    "plugin_path": "example.com/hello", "go_version": "go1.27.3",
    "package": "...", "module": {"path", "version", "sum", "replace"},
    "dependencies": [module, ...], "settings": {"-buildmode": "plugin", ...},
@@ -24,8 +24,8 @@ With --json:
    "init_order": [{"package": "math", "functions": ["math.init"]}, ...],
    "c_imports": ["abort", ...], "c_imports_beyond_cgo": [],
    "libraries": ["libc.so.6"], "sections": [{"name", "address", "size"}, ...],
-   "symbol_table": true, "dwarf": true, "relocations": {"R_X86_64_64": 6779, ...},
-   "error": null}
+   "symbol_table": true, "dwarf": true,
+   "relocations": {"R_X86_64_64": 6779, ...}, "error": null}
 """
 
 

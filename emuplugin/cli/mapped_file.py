@@ -9,6 +9,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Final, NamedTuple
+from urllib.parse import unquote
 
 from emuplugin.elf.file import ElfFile
 from emuplugin.elf.moduledata import find_moduledata
@@ -16,7 +17,7 @@ from emuplugin.elf.pclntab import PclnTable
 from emuplugin.elf.relocations import relocate
 from emuplugin.errors import FormatError
 from emuplugin.runtime_shims.layouts import Layout, find_layout
-from emuplugin.values import GoType, Types
+from emuplugin.values import Types
 from emuplugin.values.guest import ModuleTypes
 from emuplugin.values.names import read_string
 
@@ -70,11 +71,12 @@ class Image:
 
 
 class Export(NamedTuple):
-    """An exported name; ``go_type`` is the type of the function, or of what the variable holds."""
+    """An exported name. ``kind`` is ``func`` or ``var``, ``type`` the Go type of the function or
+    of what the variable holds, as Go prints it."""
 
     name: str
-    is_function: bool
-    go_type: GoType
+    kind: str
+    type: str
 
 
 class MappedFile:
@@ -163,8 +165,8 @@ class MappedFile:
                 is_function = go_type.kind == "func"
                 yield Export(
                     read_string(self.memory, base + name),
-                    is_function,
-                    go_type if is_function else go_type.elem,
+                    "func" if is_function else "var",
+                    go_type.signature if is_function else go_type.elem.string,
                 )
             except (ValueError, TypeError) as error:  # what lies there is no descriptor
                 raise FormatError(str(error)) from error
@@ -187,5 +189,6 @@ class MappedFile:
 
 
 def _package(function: str) -> str:
-    """``net/http`` for its ``net/http.init`` and ``net/http.init.0.func1``."""
-    return function[: function.rfind(".init")]
+    """``net/http`` for its ``net/http.init`` and ``net/http.init.0.func1``. Symbol names have
+    dots in a path's last element, and some more, as ``%2e`` (cmd/internal/objabi: PathToPrefix)."""
+    return unquote(function[: function.rfind(".init")])

@@ -24,7 +24,7 @@ class Refusal:
     message: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class ExportedName:
     """``kind`` is ``func`` or ``var``; ``type`` is the Go type as Go prints it."""
 
@@ -132,17 +132,7 @@ def _read_go(report: Report, file: ElfFile) -> None:
     report.plugin_path = mapped.plugin_path
     if not report.plugin_path and report.refusal is None:
         report.refusal = _refusal(NotAPluginError("runtime: plugin has empty pluginpath"))
-    report.exports = sorted(
-        (
-            ExportedName(
-                export.name,
-                "func" if export.is_function else "var",
-                export.go_type.signature if export.is_function else export.go_type.string,
-            )
-            for export in mapped.exports()
-        ),
-        key=lambda export: export.name,
-    )
+    report.exports = sorted(ExportedName(*export) for export in mapped.exports())
     report.init_order = [InitPackage(*package) for package in mapped.init_packages()]
 
 

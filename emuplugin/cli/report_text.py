@@ -67,7 +67,7 @@ def _modules(build: BuildInfo, columns: int | None) -> Iterator[str]:
     if build.deps:
         yield from _heading(f"Dependencies ({len(build.deps)})")
         for module in build.deps:
-            yield item("", f"  {_module(module)}", 4, columns)
+            yield item("", _module(module), 2, columns)
 
 
 def _module(module: Module) -> str:
@@ -79,7 +79,7 @@ def _settings(build: BuildInfo, columns: int | None) -> Iterator[str]:
     shown = {name: value for name, value in build.settings.items() if _is_shown(name, value)}
     if shown:
         yield from _heading("Build settings")
-        yield item("", f"  {plain(' '.join(f'{k}={v}' for k, v in shown.items()))}", 2, columns)
+        yield item("", plain(" ".join(f"{k}={v}" for k, v in shown.items())), 2, columns)
 
 
 def _is_shown(name: str, value: str) -> bool:
@@ -110,12 +110,12 @@ def _imports(report: Report, columns: int | None) -> Iterator[str]:
     if not report.c_imports:
         return
     yield from _heading(f"C imports ({len(report.c_imports)})")
-    yield item("", f"  {usual} that runtime/cgo brings to every plugin", 2, columns)
+    yield item("", f"{usual} that runtime/cgo brings to every plugin", 2, columns)
     if report.c_imports_beyond_cgo:
         extra = report.c_imports_beyond_cgo
-        yield item("", f"  {len(extra)} more: {plain(', '.join(extra))}", 4, columns)
+        yield item("", f"{len(extra)} more: {plain(', '.join(extra))}", 2, columns)
     if report.libraries:
-        yield item("", f"  from {plain(', '.join(report.libraries))}", 4, columns)
+        yield item("", f"from {plain(', '.join(report.libraries))}", 2, columns)
 
 
 def _sections(report: Report) -> Iterator[str]:
@@ -142,7 +142,7 @@ def _list(words: Sequence[str], columns: int | None) -> Iterator[str]:
         for word in words:
             yield f"  {plain(word)}"
     elif words:
-        yield item("", f"  {plain(', '.join(words))}", 2, columns)
+        yield item("", plain(", ".join(words)), 2, columns)
 
 
 def _heading(text: str) -> Iterator[str]:

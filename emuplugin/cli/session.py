@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any, cast
 
 import click
 
@@ -13,18 +14,23 @@ from emuplugin.cli.arguments import parse_arguments, parse_value
 from emuplugin.cli.document import Document, json_document
 from emuplugin.cli.failures import NotFoundError
 from emuplugin.cli.go_json import to_json
+from emuplugin.cli.go_text import to_text
+from emuplugin.cli.passthrough import Passthrough
 from emuplugin.cli.sandbox_options import SandboxOptions
 from emuplugin.errors import GoError, SymbolNotFoundError
 from emuplugin.plugin import Plugin
-from emuplugin.values import Function, Variable
+from emuplugin.values import Function, GoType, Variable
 
 
 class Session:
     """An open plugin. ``document`` is what ``--json`` will print."""
 
-    def __init__(self, plugin: Plugin, document: Document) -> None:
+    def __init__(
+        self, plugin: Plugin, document: Document, output: Passthrough | None = None
+    ) -> None:
         self.plugin = plugin
         self.document = document
+        self._output = output
 
     def variable(self, name: str) -> Variable:
         """The variable ``name``; NotFoundError, or UsageError for a function."""
@@ -50,7 +56,7 @@ class Session:
         variable.value = parse_value(name, variable.go_type, text)
         return variable
 
-    def call(self, name: str, texts: Sequence[str]) -> list[tuple[Any, Any]]:
+    def call(self, name: str, texts: Sequence[str]) -> list[tuple[Any, GoType]]:
         """Call a function and return its results, each with its Go type; they go to the document
         too. A last result of type error is left out, and raised if it is not nil."""
         function = self.function(name)
@@ -63,6 +69,25 @@ class Session:
         if isinstance(error, GoError):
             raise error
         return results
+
+    def show(self, results: Sequence[tuple[Any, GoType]]) -> None:
+        """Print values for people, one per line, after what the plugin printed."""
+        if results and self._output is not None:
+            self._output.end_line()
+        for value, go_type in results:
+            click.echo(to_text(value, go_type).encode("utf-8", "surrogateescape"))
+
+    def show_raw(self, results: Sequence[tuple[Any, GoType]]) -> None:
+        """Print the bytes of one string or []byte, and nothing else."""
+        values = [value for value, _ in results]
+        if len(values) != 1 or not isinstance(values[0], str | bytes):
+            types = ", ".join(go_type.string for _, go_type in results) or "nothing"
+            raise click.UsageError(
+                f"--raw is for one string or []byte; the function returns {types}"
+            )
+        text = values[0]
+        data = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
+        click.echo(data, nl=False)
 
     def _lookup(self, name: str) -> Variable | Function:
         try:
@@ -82,12 +107,20 @@ def open_session(
     """
     from emuplugin.machine import Machine
 
-    stdout, stderr = (io.BytesIO(), io.BytesIO()) if as_json else (None, None)
-    with json_document(as_json, document):
+    if not as_json:
+        output = Passthrough()
+        with Machine(options.sandbox(cast(IO[bytes], output), None)) as machine:
+            try:
+                yield Session(machine.open(path), document, output)
+            finally:
+                if sys.stdout.isatty():  # an error message may follow
+                    output.end_line()
+        return
+    captured = {"stdout": io.BytesIO(), "stderr": io.BytesIO()}
+    with json_document(True, document):
         try:
-            with Machine(options.sandbox(stdout, stderr)) as machine:
+            with Machine(options.sandbox(**captured)) as machine:
                 yield Session(machine.open(path), document)
         finally:
-            for name, stream in (("stdout", stdout), ("stderr", stderr)):
-                if stream is not None:
-                    document[name] = stream.getvalue().decode("utf-8", "surrogateescape")
+            for name, stream in captured.items():
+                document[name] = stream.getvalue().decode("utf-8", "surrogateescape")

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from emuplugin.cli.call import NumbersAsArguments, print_results, unmark
+from emuplugin.cli.call import NumbersAsArguments, unmark
 from emuplugin.cli.sandbox_options import SandboxOptions, sandbox_options
 
 _GET_EPILOG = """\b
@@ -52,7 +52,7 @@ def get(plugin: str, name: str, as_json: bool, **options: Any) -> None:
         if as_json:
             _note(document, variable)
         else:
-            print_results([(variable.value, variable.go_type)])
+            session.show([(variable.value, variable.go_type)])
 
 
 @click.command(
@@ -105,7 +105,7 @@ def set_(
         if as_json:
             _note(document, variable)
         else:
-            print_results(results)
+            session.show(results)
 
 
 def _note(document: dict[str, Any], variable: Any) -> None:

@@ -23,7 +23,19 @@ _FEATURES_80000001_EDX = {"SYSCALL": 11, "NX": 20, "RDTSCP": 27, "LM": 29}
 _FEATURES_80000001_ECX = {"LAHF": 0, "LZCNT": 5}
 #: Names as in Go's ``internal/cpu.X86`` (without ``Has``) that the machine offers.
 GO_FEATURES = frozenset(
-    ("AES", "BMI1", "BMI2", "ERMS", "PCLMULQDQ", "POPCNT", "RDTSCP", "SSE3", "SSSE3", "SSE41", "SSE42")
+    (
+        "AES",
+        "BMI1",
+        "BMI2",
+        "ERMS",
+        "PCLMULQDQ",
+        "POPCNT",
+        "RDTSCP",
+        "SSE3",
+        "SSSE3",
+        "SSE41",
+        "SSE42",
+    )
 )
 
 _VENDOR = b"GenuineIntel"

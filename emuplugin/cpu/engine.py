@@ -181,7 +181,9 @@ class Engine:
 
     # --- callbacks from the engine ----------------------------------------------------------
 
-    def _hook_instruction(self, instruction: int, callback: Callable[..., Any], result: Any) -> None:
+    def _hook_instruction(
+        self, instruction: int, callback: Callable[..., Any], result: Any
+    ) -> None:
         function = ctypes.CFUNCTYPE(result, ctypes.c_void_p, ctypes.c_void_p)(callback)
         self._callbacks.append(function)
         hook = ctypes.c_size_t()
@@ -208,7 +210,9 @@ class Engine:
 
     def _cpuid(self, _uc: int, _data: int) -> int:
         values = self._cpuid_registers.load()
-        values[0], values[1], values[2], values[3] = cpuid(values[0] & 0xFFFFFFFF, values[2] & 0xFFFFFFFF)
+        values[0], values[1], values[2], values[3] = cpuid(
+            values[0] & 0xFFFFFFFF, values[2] & 0xFFFFFFFF
+        )
         self._cpuid_registers.store()
         return 1  # the instruction is done
 
@@ -235,7 +239,9 @@ class Engine:
         if area is None or area.physical is None:
             return b""
         at = area.physical + address - area.start
-        return bytes(self.space.physical.bytes[at : min(at + 16, area.physical + area.end - area.start)])
+        return bytes(
+            self.space.physical.bytes[at : min(at + 16, area.physical + area.end - area.start)]
+        )
 
     # --- start ------------------------------------------------------------------------------
 
@@ -270,7 +276,9 @@ class Engine:
         for start in (system_page, system_page + 0x200, system_page + 0x200):
             _emu_start(self.handle, ctypes.c_uint64(start), self._zero, self._zero, self._no_count)
         if uc.reg_read(x86_const.UC_X86_REG_CS) != _USER_CS or self.rip != system_page + 0x200:
-            raise RuntimeError("the Unicorn engine did not reach ring 3; is this version supported?")
+            raise RuntimeError(
+                "the Unicorn engine did not reach ring 3; is this version supported?"
+            )
         self._cr2.values[0] = _NO_FAULT
         self._cr2.store()
         self._flush_tlb()
@@ -285,7 +293,9 @@ def _is_division(code: bytes) -> bool:
 
 
 # Legacy prefixes and REX.
-_PREFIXES = frozenset((0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3, *range(0x40, 0x50)))
+_PREFIXES = frozenset(
+    (0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3, *range(0x40, 0x50))
+)
 
 
 def _no_kernel() -> None:

@@ -42,7 +42,26 @@ XMM = tuple(range(x86_const.UC_X86_REG_XMM0, x86_const.UC_X86_REG_XMM0 + 16))
 MXCSR, FPCW = x86_const.UC_X86_REG_MXCSR, x86_const.UC_X86_REG_FPCW
 
 #: In the order of ``struct sigcontext`` up to ``rip`` (linux/arch/x86/include/uapi/asm/sigcontext.h).
-GENERAL = (R8, R9, R10, R11, R12, R13, R14, R15, RDI, RSI, RBP, RBX, RDX, RAX, RCX, RSP, RIP, RFLAGS)
+GENERAL = (
+    R8,
+    R9,
+    R10,
+    R11,
+    R12,
+    R13,
+    R14,
+    R15,
+    RDI,
+    RSI,
+    RBP,
+    RBX,
+    RDX,
+    RAX,
+    RCX,
+    RSP,
+    RIP,
+    RFLAGS,
+)
 
 _read_batch = uclib.uc_reg_read_batch
 _write_batch = uclib.uc_reg_write_batch

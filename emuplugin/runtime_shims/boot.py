@@ -95,12 +95,14 @@ class Boot:
     def module_field(self, path: str) -> int:
         return self.runtime.get_at(self.moduledata, "runtime.moduledata", path)
 
+
 # Variables through which runtime/cgo offers C functions to the runtime (runtime/cgo.go and others).
 _CGO_HOOKS = (
     "_cgo_init", "_cgo_thread_start", "_cgo_sys_thread_create", "_cgo_notify_runtime_init_done",
     "_cgo_callers", "_cgo_yield", "_cgo_pthread_key_created", "_cgo_bindm", "_cgo_getstackbound",
     "_cgo_mmap", "_cgo_munmap", "_cgo_sigaction", "_cgo_call_symbolizer_function",
-    "_cgo_call_traceback_function",
+    "_cgo_call_traceback_function", "runtime._cgo_setenv", "runtime._cgo_unsetenv",
+    "runtime._cgo_clearenv",
 )  # fmt: skip
 
 
@@ -135,8 +137,13 @@ def first_stack(boot: Boot) -> None:
     runtime.set_tls_g(g0)
     # Signal handlers are the runtime's to install: there is no host program that has its own.
     runtime.set_if_present("runtime.islibrary", 0)
-    # The runtime asks the kernel itself; C is not involved.
     runtime.set_if_present("runtime.iscgo", 0)
+    without_c(boot)
+
+
+def without_c(boot: Boot) -> None:
+    """The runtime asks the kernel itself; C is not involved."""
+    runtime = boot.runtime
     for name in _CGO_HOOKS:
         hook = runtime.symbol(name)
         if hook is not None:
@@ -186,7 +193,9 @@ def randomness(boot: Boot) -> None:
     if runtime.symbol("runtime.heapRandSeed") is not None:
         runtime.set("runtime.heapRandSeed", int.from_bytes(random(8), "little"))
         runtime.set("runtime.heapRandSeedBitsRemaining", 64)
-    prefix = "internal/runtime/maps." if runtime.symbol("internal/runtime/maps.hashkey") else "runtime."
+    prefix = (
+        "internal/runtime/maps." if runtime.symbol("internal/runtime/maps.hashkey") else "runtime."
+    )
     use_aes = prefix + ("UseAeshash" if prefix != "runtime." else "useAeshash")
     runtime.set_if_present(use_aes, 1)
     for name, size in (("aeskeysched", 128), ("hashkey", 32)):
@@ -372,9 +381,7 @@ def collector(boot: Boot) -> None:
     runtime.set("runtime.gcController", _MAX_UINT64, "triggered")
     runtime.set("runtime.gcController", percent, "gcPercent")
     runtime.set("runtime.gcController", environment.gomemlimit(boot.env), "memoryLimit")
-    boot.call(
-        "runtime.(*gcControllerState).commit", runtime.address("runtime.gcController"), 1
-    )
+    boot.call("runtime.(*gcControllerState).commit", runtime.address("runtime.gcController"), 1)
     runtime.set("runtime.work", 1, "startSema")
     runtime.set("runtime.work", 1, "markDoneSema")
     if layout.has("runtime.workType", "spanSPMCs"):

@@ -1,22 +1,26 @@
-"""Calls into Go, on the goroutine that belongs to the host, and what can end them.
+"""Calls into Go, on goroutines that belong to the host.
 
-The goroutine sits in a stub's frame at the top of its stack. A call lays out arguments there,
+Such a goroutine sits in a stub's frame at the top of its stack. A call lays out arguments there,
 enters the function, and ends when the function returns into the stub, when a panic has found
 nobody to recover it, or when the goroutine ends itself.
+
+One goroutine is enough until Go calls Python and Python calls Go again: then the goroutine that
+called stays where it is and another one takes the inner call (:mod:`callbacks`). Calls therefore
+need not end in the order in which they began; one that ends early is parked until it is waited for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from struct import pack
 from typing import NamedTuple
 
 from emuplugin.cpu import registers as reg
-from emuplugin.elf.pclntab import PclnTable
 
 from .goruntime import INTEGER_REGISTERS, CallResult, GoRuntime
-from .patches import EntryTraps
 from .stubs import CALL_SIZES, CallStub
-from .traceback import TraceFrame, unwind
+from .traceback import TraceFrame
 
 
 class PanicValue(NamedTuple):
@@ -27,7 +31,7 @@ class PanicValue(NamedTuple):
 
 
 class Panic(NamedTuple):
-    """A panic of the caller goroutine that nobody recovered. ``value`` is what was panicked with;
+    """A panic of a host goroutine that nobody recovered. ``value`` is what was panicked with;
     ``printed`` what the runtime made of it for printing (the text of an error or Stringer)."""
 
     value: PanicValue
@@ -41,48 +45,59 @@ class Goexit(NamedTuple):
     frames: list[TraceFrame]
 
 
-class Caller:
-    """The caller goroutine. Made before the boot, usable after it."""
+class Returned(NamedTuple):
+    """Registers of a function that returned before anybody waited for it."""
 
-    def __init__(
-        self, runtime: GoRuntime, table_for: Callable[[int], PclnTable | None]
-    ) -> None:
-        self._runtime = runtime
+    ints: tuple[int, ...]
+    floats: tuple[int, ...]
+
+
+@dataclass(slots=True, eq=False)
+class HostGoroutine:
+    """A goroutine for calls. ``ended`` is how its call ended, if that was not a plain return
+    while it was waited for."""
+
+    g: int
+    ended: Panic | Goexit | Returned | None = None
+
+
+class Caller:
+    """The goroutines of the host and the calls on them. ``active`` is the one that calls are made
+    on now; ``waited`` is the g whose arrival at a stub ends the current run."""
+
+    def __init__(self, runtime: GoRuntime) -> None:
+        self.runtime = runtime
+        self.hosts: dict[int, HostGoroutine] = {}
+        self.active = HostGoroutine(0)
+        self.waited = 0
+        #: Called before a call, while the processor is in a callback and not on ``active``.
+        self.enter_host: Callable[[], None] | None = None
         self._memory = runtime.memory
-        self._engine = runtime.process.engine
-        self._table_for = table_for
-        self.g = 0
-        self._ended: Panic | Goexit | None = None
-        self._panicked: PanicValue | None = None
-        self._goexit_frames: list[TraceFrame] = []
-        #: Called when the runtime starts to report something fatal, once.
-        self.on_fatal: Callable[[bool], None] = _ignore
+        process = runtime.process
+        self._engine, self._kernel = process.engine, process.kernel
+        self._space, self._words = process.space, process.physical.words
+        self._watchdog = process.kernel.watchdog
         layout = runtime.layout
         self._stktopsp = layout.offset("runtime.g", "stktopsp")
         self._panic = layout.offset("runtime.g", "_panic")
         self._defer = layout.offset("runtime.g", "_defer")
-        self._arg = layout.offset("runtime._panic", "arg")
-        process = runtime.process
-        self._space, self._words = process.space, process.physical.words
-        self._kernel, self._watchdog = process.kernel, process.kernel.watchdog
         self._top = self._engine.batch(reg.RSP)
         self._in = self._engine.batch(*INTEGER_REGISTERS, reg.RDX, reg.R14, reg.RSP, reg.RBP)
-        self._out = self._engine.batch(reg.RAX, reg.RIP)
+        self._out = self._engine.batch(reg.RAX, reg.RIP, reg.R14)
+        self._control = self._engine.batch(reg.RSP, reg.RIP)
         self._generation = -1
         self._base_top = self._entry_rsp = self._back = self._top_word = self._return_word = 0
+        self._gopark = runtime.function("runtime.gopark")
+        self._systemstack = runtime.function("runtime.systemstack.abi0")
         process.trap(runtime.stubs.idle, self._idle)
         for stub in runtime.stubs.calls:
-            process.trap(stub.back, _end)
-            process.trap(stub.ready, _end)
-        traps = EntryTraps(process)
-        traps.add(runtime.function("runtime.preprintpanics"), self._preprintpanics)
-        traps.add(runtime.function("runtime.fatalpanic"), self._fatalpanic)
-        self._traps = traps
-        goexit = runtime.symbol("runtime.Goexit")
-        if goexit is not None:
-            traps.add(goexit, self._goexit_called)
-        for name in ("runtime.throw", "runtime.fatal"):
-            traps.add(runtime.function(name), self._throw)
+            process.trap(stub.back, self._arrived)
+            process.trap(stub.ready, self._arrived)
+
+    @property
+    def g(self) -> int:
+        """The goroutine that calls are made on."""
+        return self.active.g
 
     # --- calls ------------------------------------------------------------------------------
 
@@ -97,12 +112,15 @@ class Caller:
     ) -> CallResult | Panic | Goexit:
         """Call Go code by ABIInternal. ``stack`` is the start of the outgoing-argument area,
         ``stack_size`` its whole size: arguments, results and spill space."""
-        runtime, memory, g = self._runtime, self._memory, self.g
+        if self.enter_host is not None:
+            self.enter_host()
+        runtime, memory, host = self.runtime, self._memory, self.active
         stub = self._stub(stack_size)
         # The stack moves when it grows: ask where it is now.
-        base = memory.read_u64(g + self._stktopsp) - 8
+        base = memory.read_u64(host.g + self._stktopsp) - 8
+        self.waited = host.g
         if stub.room > CALL_SIZES[0]:
-            runtime.start(stub.entry, g, base)
+            runtime.start(stub.entry, host.g, base)
             base = self._top.load()[0]
         area = base - stub.frame
         if stack:
@@ -111,25 +129,30 @@ class Caller:
         memory.write_u64(area - 8, stub.back)
         if floats:
             runtime.set_floats(floats)
-        runtime.start(entry, g, area - 8, ints, context)
-        if self._ended is not None:
-            return self._unwound()
+        runtime.start(entry, host.g, area - 8, ints, context)
         area = self._top.load()[0]
+        ended, host.ended = host.ended, None
+        if isinstance(ended, (Panic, Goexit)):
+            return ended
+        registers = ended or Returned(runtime.results(), runtime.float_results())
         results = memory.read(area, stack_size) if stack_size else b""
-        return CallResult(runtime.results(), runtime.float_results(), results)
+        return CallResult(registers.ints, registers.floats, results)
 
     def call_words(self, entry: int, closure: int, words: Sequence[int]) -> int | Panic | Goexit:
         """Call a function whose arguments are integers in registers, for its first integer result.
 
         The fast way in and out: one transfer of registers each way, one run, no allocation.
         """
-        space = self._space
+        if self.enter_host is not None:
+            self.enter_host()
+        space, host = self._space, self.active
         if space.generation != self._generation or self._words[self._top_word] != self._base_top:
             self._find_stack()
         values = self._in.values
-        values[: len(words)] = words
+        for index, word in enumerate(words):
+            values[index] = word
         values[9] = closure
-        values[10] = self.g
+        values[10] = self.waited = host.g
         values[11] = self._entry_rsp
         values[12] = 0
         self._in.store()
@@ -138,99 +161,108 @@ class Caller:
         try:
             error = self._engine.enter(entry)
             out = self._out.load()
-            if out[1] != self._back or self._engine.pending is not None:
+            if out[1] != self._back or out[2] != host.g or self._engine.pending is not None:
                 self._kernel.go_on(error)
-                if self._ended is not None:
-                    return self._unwound()
+                ended, host.ended = host.ended, None
+                if isinstance(ended, (Panic, Goexit)):
+                    return ended
+                if ended is not None:
+                    return ended.ints[0]
                 out = self._out.load()
         finally:
             self._watchdog.end()
         result: int = out[0]
         return result
 
+    def switch(self, host: HostGoroutine) -> None:
+        """Make calls on another goroutine from now on."""
+        self.active = host
+        self._generation = -1
+
     def _find_stack(self) -> None:
         """Where the goroutine's top frame lies now, as indices of physical memory's words."""
-        memory = self._memory
-        top = memory.read_u64(self.g + self._stktopsp)
-        stub = self._runtime.stubs.calls[0]
+        memory, g = self._memory, self.active.g
+        top = memory.read_u64(g + self._stktopsp)
+        stub = self.runtime.stubs.calls[0]
         self._generation = self._space.generation
         self._base_top = top
         self._entry_rsp = top - 8 - stub.frame - 8
         self._back = stub.back
-        self._top_word = memory.physical(self.g + self._stktopsp, 8) >> 3
+        self._top_word = memory.physical(g + self._stktopsp, 8) >> 3
         self._return_word = memory.physical(self._entry_rsp, 8) >> 3
         memory.write_u64(top - 16, 0)  # no saved frame pointer
 
     def _stub(self, stack_size: int) -> CallStub:
-        for stub in self._runtime.stubs.calls:
+        for stub in self.runtime.stubs.calls:
             if stack_size <= stub.room:
                 return stub
         raise ValueError(f"{stack_size} bytes of stack arguments; the most is {CALL_SIZES[-1]}")
 
-    def _unwound(self) -> Panic | Goexit:
-        """The goroutine is abandoned where it ended; make it as if it had just been started."""
-        ended, self._ended = self._ended, None
-        assert ended is not None
-        self._memory.write_u64(self.g + self._panic, 0)
-        self._memory.write_u64(self.g + self._defer, 0)
-        return ended
+    # --- the scheduler ----------------------------------------------------------------------
+
+    def prepare_ready(self, g: int) -> tuple[int, bytes]:
+        """What to call to make a parked goroutine runnable: ``systemstack`` and its stack argument."""
+        value = self.runtime.stubs.ready_value
+        self._memory.write_u64(value + 8, g)
+        return self._systemstack, pack("<Q", value)
+
+    def ready(self, g: int) -> None:
+        """Make a parked goroutine runnable, from the active one."""
+        entry, stack = self.prepare_ready(g)
+        self.call(entry, 0, (), (), stack, 8)
+
+    def park(self, *, until: int) -> None:
+        """Park the active goroutine and run others, until goroutine ``until`` arrives at a stub
+        (0: until a new host goroutine starts). When readied it arrives at its own stub."""
+        g, stub = self.active.g, self.runtime.stubs.calls[0]
+        area = self._memory.read_u64(g + self._stktopsp) - 8 - stub.frame
+        self._memory.write_u64(area - 8, stub.back)
+        self.waited = until
+        self.runtime.start(self._gopark, g, area - 8)
+
+    def end(self, host: HostGoroutine, ended: Panic | Goexit | Returned) -> bool:
+        """A host goroutine's call has ended. True where that is what the current run waits for;
+        otherwise the goroutine is parked, and the run goes on with others."""
+        host.ended = ended
+        abandoned = not isinstance(ended, Returned)
+        if abandoned:
+            # Its stack is given up where it stands: as if it had just been started.
+            self._memory.write_u64(host.g + self._panic, 0)
+            self._memory.write_u64(host.g + self._defer, 0)
+        if host.g == self.waited:
+            return True
+        stub = self.runtime.stubs.calls[0]
+        rsp = self._top.load()[0]
+        back = self.runtime.process.engine.rip
+        if abandoned:
+            rsp = self._memory.read_u64(host.g + self._stktopsp) - 8 - stub.frame
+            back = stub.back
+        self._memory.write_u64(rsp - 8, back)
+        values = self._in.values
+        for index in range(9):
+            values[index] = 0
+        values[9], values[10], values[11], values[12] = 0, host.g, rsp - 8, 0
+        self._in.store()
+        self._control.values[0], self._control.values[1] = rsp - 8, self._gopark
+        self._control.store()
+        return False
 
     # --- traps ------------------------------------------------------------------------------
 
     def _idle(self) -> bool:
-        self.g = self._runtime.g
+        """A new goroutine of the host's starts."""
+        g = self.runtime.g
+        self.hosts[g] = HostGoroutine(g)
+        if not self.active.g:
+            self.active = self.hosts[g]
+        self.waited = g
         return True
 
-    def _preprintpanics(self) -> bool:
-        """Before errors and Stringers are turned to text: the last moment that knows the type."""
-        if self._runtime.g == self.g:
-            self._panicked = self._argument(self._runtime.result())
-        return False
-
-    def _fatalpanic(self) -> bool:
-        if self._runtime.g != self.g:
-            self.on_fatal(True)
-            return False
-        printed = self._argument(self._runtime.result())
-        rsp = self._top.load()[0]
-        frames = self._frames(rsp)
-        self._ended = Panic(self._panicked or printed, printed, frames)
-        self._panicked = None
-        counter = self._runtime.symbol("runtime.runningPanicDefers")
-        if counter is not None:
-            self._memory.write_u32(counter, max(self._memory.read_u32(counter) - 1, 0))
-        return True
-
-    def _goexit_called(self) -> bool:
-        # Every goroutine ends in goexit1, so a trap there is dear: it is set only when needed.
-        if self._runtime.g == self.g:
-            self._goexit_frames = self._frames(self._top.load()[0])
-            self._traps.add(self._runtime.function("runtime.goexit1"), self._goexit)
-        return False
-
-    def _goexit(self) -> bool:
-        if self._runtime.g != self.g:
-            return False
-        self._traps.remove(self._runtime.function("runtime.goexit1"))
-        self._ended = Goexit(self._goexit_frames)
-        return True
-
-    def _throw(self) -> bool:
-        self.on_fatal(False)
-        return False
-
-    def _argument(self, panic: int) -> PanicValue:
-        at = panic + self._arg
-        return PanicValue(self._memory.read_u64(at), self._memory.read_u64(at + 8))
-
-    def _frames(self, rsp: int) -> list[TraceFrame]:
-        return_address = self._memory.read_u64(rsp)
-        return list(unwind(self._memory, self._table_for, return_address, rsp + 8))
-
-
-def _end() -> bool:
-    return True
-
-
-def _ignore(panic: bool) -> None:
-    """Nobody wants to know."""
+    def _arrived(self) -> bool:
+        """A host goroutine is at its stub: its call returned, or it was readied."""
+        g = self.runtime.g
+        if g == self.waited or g not in self.hosts:  # g0 during the boot is in no table
+            return True
+        return self.end(
+            self.hosts[g], Returned(self.runtime.results(), self.runtime.float_results())
+        )

@@ -33,7 +33,9 @@ def gomemlimit(env: Mapping[str, str]) -> int:
     match = _LIMIT.fullmatch(text)
     value = int(match[1]) * _UNITS[match[2] or "B"] if match else _MAX_INT64 + 1
     if value > _MAX_INT64:
-        raise OpenError(f"malformed GOMEMLIMIT {text!r}; write a number with B, KiB, MiB, GiB or TiB")
+        raise OpenError(
+            f"malformed GOMEMLIMIT {text!r}; write a number with B, KiB, MiB, GiB or TiB"
+        )
     return value
 
 

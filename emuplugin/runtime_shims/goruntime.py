@@ -37,10 +37,16 @@ class GoRuntime:
     """The runtime of the first plugin of a machine, which all plugins in it share."""
 
     def __init__(self, process: Process, image: Image, layout: Layout) -> None:
-        self.process, self.image, self.layout = process, image, layout
+        self.process, self.layout = process, layout
+        #: The images whose symbols are the runtime's: whoever came first defines.
+        self.images: list[Image] = [image]
         self.memory = process.memory
         self.stubs = Stubs(
-            process.space, process.memory, layout, self.function("runtime.morestack_noctxt.abi0")
+            process.space,
+            process.memory,
+            layout,
+            morestack=self.function("runtime.morestack_noctxt.abi0"),
+            ready=self.function("runtime.ready"),
         )
         engine = process.engine
         # RDX is the closure, R14 is g, X15 is zero by convention.
@@ -48,17 +54,21 @@ class GoRuntime:
         self._floats_in = engine.batch(wide=reg.XMM)
         self._ints_out = engine.batch(*INTEGER_REGISTERS)
         self._floats_out = engine.batch(wide=FLOAT_REGISTERS)
-        self._g = engine.batch(reg.R14)
+        self._thread_pointer = engine.batch(reg.FS_BASE)
 
     # --- names and fields -------------------------------------------------------------------
 
     def symbol(self, name: str) -> int | None:
-        """The address of a symbol, None where this plugin lacks it."""
-        return self.image.symbol(name)
+        """The address of a symbol, None where all plugins of the machine lack it."""
+        for image in self.images:
+            address = image.symbol(name)
+            if address is not None:
+                return address
+        return None
 
     def address(self, name: str) -> int:
         """The address of a symbol that every plugin has."""
-        address = self.image.symbol(name)
+        address = self.symbol(name)
         if address is None:
             raise FormatError(f"the plugin has no symbol {name}; was it changed after linking?")
         return address
@@ -110,9 +120,10 @@ class GoRuntime:
 
     @property
     def g(self) -> int:
-        """The current goroutine, from R14. Meaningful at traps in Go code."""
-        value: int = self._g.load()[0]
-        return value
+        """The goroutine that the current thread runs: what ``runtime.tlsg`` holds. (R14 holds it
+        too, but not behind functions of the old calling convention.)"""
+        thread_pointer: int = self._thread_pointer.load()[0]
+        return self.memory.read_u64(thread_pointer + TLS_G)
 
     def set_tls_g(self, g: int) -> None:
         """What ``runtime.tlsg`` holds on the first thread."""

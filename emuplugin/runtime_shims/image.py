@@ -62,7 +62,9 @@ def map_image(
     try:
         area = space.map(base, size, PROT_READ | PROT_WRITE, file.path)
     except NoMemoryError:
-        raise OpenError(f"the file needs {size} bytes of memory, more than the machine has") from None
+        raise OpenError(
+            f"the file needs {size} bytes of memory, more than the machine has"
+        ) from None
     assert area.physical is not None
     content = space.physical.bytes[area.physical : area.physical + size]
     for segment in file.segments:
@@ -107,4 +109,3 @@ def _protect(space: AddressSpace, base: int, segment: Segment, prot: int | None 
         start, end = segment.vaddr & -PAGE_SIZE, segment.end & -PAGE_SIZE
     if end > start:
         space.protect(base + start, end - start, prot)
-

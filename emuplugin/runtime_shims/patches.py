@@ -69,7 +69,9 @@ class EntryTraps:
         head = memory.read(entry, 16)
         size = next((n for start, n in _PROLOGUES.items() if head.startswith(start)), 0)
         if not size:
-            raise FormatError(f"the function at {entry:#x} does not start as Go's compiler makes them")
+            raise FormatError(
+                f"the function at {entry:#x} does not start as Go's compiler makes them"
+            )
         copy = self._next
         code = head[:size] + _JUMP + struct.pack("<Q", entry + size)
         self._next += (len(code) + 15) & -16

@@ -20,10 +20,13 @@ from emuplugin.errors import UnsupportedGoVersionError
 from emuplugin.sandbox import Sandbox
 
 from .boot import Boot, BootStep, add_module, boot, chain, module_itabs
-from .caller import Caller, Goexit, Panic
+from .callbacks import CallbackFrame, Callbacks
+from .caller import Caller, Goexit, Panic, PanicValue
+from .endings import Endings
 from .goruntime import CallResult, GoRuntime
 from .image import Image, map_image
 from .inits import AllocationCounter, InitTask, InitTrace, init_tasks
+from .joining import initialise_newcomers, unify_types
 from .layouts import find_layout
 from .libc.library import CLibrary
 from .preemption import Preemption
@@ -85,6 +88,10 @@ class Program:
         if info is None:
             raise UnsupportedGoVersionError("the plugin has no Go build info")
         self.build_info = info
+        #: The runtime starts to report something fatal: True for a panic of the plugin's own goroutine.
+        self.on_fatal: Callable[[bool], None] = _ignore
+        #: Go calls a func value of :meth:`func_value`.
+        self.on_callback: Callable[[CallbackFrame], PanicValue | None] = _no_callback
         start = perf_counter()
         layout = find_layout(info.go_version, file)
         moduledata = find_moduledata(file)
@@ -98,7 +105,9 @@ class Program:
             self.runtime = GoRuntime(process, image, layout)
             first = Module(image, image.base + moduledata, self.runtime)
             self.modules = [first]
-            self.caller = Caller(self.runtime, self.table_for)
+            self.caller = Caller(self.runtime)
+            self.endings = Endings(self.caller, self.table_for, lambda panic: self.on_fatal(panic))
+            self.callbacks = Callbacks(self.caller, lambda frame: self.on_callback(frame))
             self.preemption = Preemption(self.runtime)
             process.kernel.on_tick = self.preemption.tick
             start = perf_counter()
@@ -112,19 +121,29 @@ class Program:
 
     def add(self, file: ElfFile) -> Module:
         """Map another plugin into the program. Its inits have not run then."""
-        runtime = self.runtime
-        image = map_image(self.process.space, file, self._resolve, first=False)
-        module = Module(image, image.base + find_moduledata(file), runtime)
-        add_module(runtime, module.moduledata, self._boot.store)
-        return module
+
+        def resolve(name: str) -> int | None:
+            # What comes with the file binds to it, all else to the host's C library.
+            address = self._defined(name)
+            if address is None and file.symbols.find(name) is None:
+                address = self.library.resolve(name)
+            return address
+
+        image = map_image(self.process.space, file, resolve, first=False)
+        return Module(image, image.base + find_moduledata(file), self.runtime)
 
     def remove(self, module: Module) -> None:
         """Unmap a plugin that was added and not linked."""
         self.process.space.unmap(module.image.base, module.image.size)
 
     def link(self, module: Module) -> None:
-        """Make an added module part of the program: symbol lists, modules, itabs."""
-        runtime = self.runtime
+        """Make an added module part of the program, as ``plugin_lastmoduleinit`` does."""
+        runtime, before = self.runtime, list(self.runtime.images)
+        add_module(runtime, module.moduledata, self._boot.store)
+        unify_types(runtime, module.moduledata, module.image, before)
+        initialise_newcomers(self._boot, module.image, before)
+        self.endings.watch(module.image.symbol)
+        runtime.images.append(module.image)
         self.modules.append(module)
         chain(runtime, module.moduledata)
         listed = [m.moduledata for m in self.modules] + [runtime.stubs.moduledata]
@@ -187,7 +206,13 @@ class Program:
 
     def hold(self, address: int) -> Root:
         """Root a heap object."""
-        return self.roots.hold(address, self.call_runtime)
+        return self.roots.hold(address, self._store_pointer)
+
+    def _store_pointer(self, name: str, *ints: int) -> None:
+        # In a callback the arguments of Go's call may have no other root than this one will be:
+        # nothing else may run before it is in place.
+        if not self.callbacks.call_here(self.runtime.function(name), *ints):
+            self.call_runtime(name, *ints)
 
     def close(self) -> None:
         """Free everything."""
@@ -200,10 +225,6 @@ class Program:
                 return address
         return None
 
-    def _resolve(self, name: str) -> int:
-        address = self._defined(name)
-        return self.library.resolve(name) if address is None else address
-
     def _init_names(self, module: Module, task: InitTask) -> tuple[str, tuple[str, ...]]:
         functions = [module.pclntab.find(entry) for entry in task.functions]
         names = tuple(function.name for function in functions if function is not None)
@@ -211,6 +232,14 @@ class Program:
         if names and ".init." in names[0]:
             package = names[0].partition(".init.")[0]
         return package, names
+
+
+def _ignore(panic: bool) -> None:
+    """Nobody listens yet."""
+
+
+def _no_callback(frame: CallbackFrame) -> PanicValue | None:
+    raise AssertionError(f"a callback {frame.value:#x} that nobody made")
 
 
 __all__ = ["Module", "Outcome", "Program"]

@@ -26,6 +26,10 @@ ROOTS_MAX = 0x1000000
 #: space of all argument registers and fits any goroutine stack without a check.
 CALL_SIZES = (256, 1 << 10, 1 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 20, 1 << 22)
 
+# Room for the spill space of the runtime functions that are called from a callback's frame, kept
+# small: the callback does not check for stack space, and NOSPLIT functions run below it.
+_CALLBACK_FRAME = 64 + 8
+
 HLT = b"\xf4"
 _FUNC_ID_NORMAL = 0
 _NO_FUNCDATA = 0xFFFFFFFF
@@ -46,6 +50,15 @@ class CallStub(NamedTuple):
     back: int
 
 
+class CallbackStub(NamedTuple):
+    """Where Go calls the host. The guest stops at ``entry``; functions of the runtime that the host
+    calls from there return to ``back``, in a frame of ``frame`` bytes below the entry's RSP."""
+
+    entry: int
+    back: int
+    frame: int
+
+
 class _Function(NamedTuple):
     name: str
     start: int
@@ -54,10 +67,13 @@ class _Function(NamedTuple):
 
 
 class Stubs:
-    """The synthetic module. ``moduledata`` is its address; ``idle`` is where the caller goroutine
-    waits between calls; ``calls`` are the frames to call from, smallest first."""
+    """The synthetic module. ``moduledata`` is its address; ``idle`` is where a goroutine of the
+    host's starts; ``calls`` are the frames to call from, smallest first; ``callback`` is the code
+    of func values that are Python's; ``ready_value`` a func value for ``systemstack``."""
 
-    def __init__(self, space: AddressSpace, memory: Memory, layout: Layout, morestack: int) -> None:
+    def __init__(
+        self, space: AddressSpace, memory: Memory, layout: Layout, *, morestack: int, ready: int
+    ) -> None:
         self._memory, self._layout = memory, layout
         space.map(STUBS_BASE, PAGE_SIZE, PROT_READ | PROT_EXEC, "[emuplugin stubs]")
         space.map(_TABLES, 4 * PAGE_SIZE, PROT_READ | PROT_WRITE, "[emuplugin tables]")
@@ -65,10 +81,17 @@ class Stubs:
         self._functions: list[_Function] = []
         self.idle = self._place("emuplugin.idle", HLT, ((1, 0),))
         self.calls = tuple(self._call_stub(size, morestack) for size in CALL_SIZES)
+        callback = self._place(
+            "emuplugin.callback", HLT + HLT, ((1, 0), (2, _CALLBACK_FRAME))
+        )
+        self.callback = CallbackStub(callback, callback + 1, _CALLBACK_FRAME)
+        ready_code = self._ready_stub(ready)
         memory.write(STUBS_BASE, self._code)
         #: A func value whose code is ``idle``.
         self.idle_value = _TABLES
         memory.write_u64(self.idle_value, self.idle)
+        self.ready_value = _TABLES + 16
+        memory.write_u64(self.ready_value, ready_code)
         self.moduledata = self._write_module(_TABLES + 64)
 
     @property
@@ -90,16 +113,38 @@ class Stubs:
         frame = room + 8  # and the slot of a saved frame pointer
         start = STUBS_BASE + len(self._code)
         check = b"\x4c\x8d\xa4\x24" + struct.pack("<i", -frame) + b"\x4d\x3b\x66\x10"
-        code = check + b"\x76\x02" + HLT + HLT + b"\x48\xb8" + struct.pack("<Q", morestack) + b"\xff\xd0"
+        code = (
+            check
+            + b"\x76\x02"
+            + HLT
+            + HLT
+            + b"\x48\xb8"
+            + struct.pack("<Q", morestack)
+            + b"\xff\xd0"
+        )
         code += b"\xeb" + struct.pack("<b", -(len(code) + 2))
         ready, back = len(check) + 2, len(check) + 3
         frames = ((back, 0), (back + 1, frame), (len(code), 0))
         self._place(f"emuplugin.call{room}", code, frames)
         return CallStub(room, frame, start, start + ready, start + back)
 
+    def _ready_stub(self, ready: int) -> int:
+        """``func() { ready(gp, 0, true) }``, gp being what the closure holds."""
+        # sub rsp, 32 (ready's spill space); mov rax, [rdx + 8]; xor ebx, ebx; mov ecx, 1;
+        # mov rdx, ready; call rdx; add rsp, 32; ret
+        body = b"\x48\x8b\x42\x08\x31\xdb\xb9\x01\0\0\0\x48\xba" + struct.pack("<Q", ready)
+        code = b"\x48\x83\xec\x20" + body + b"\xff\xd2\x48\x83\xc4\x20\xc3"
+        frames = ((4, 0), (len(code) - 1, 32), (len(code), 0))
+        return self._place("emuplugin.ready", code, frames)
+
     def _write_module(self, at: int) -> int:
         """Write pclntab and moduledata from ``at`` on; return the moduledata's address."""
-        names, tables, records, entries = bytearray(b"\0"), bytearray(b"\0"), bytearray(), bytearray()
+        names, tables, records, entries = (
+            bytearray(b"\0"),
+            bytearray(b"\0"),
+            bytearray(),
+            bytearray(),
+        )
         index_size = 8 * len(self._functions) + 4
         index_size += -index_size % 8
         for function in self._functions:
@@ -156,7 +201,9 @@ class Stubs:
         self._set_slice(module, "pctab", addresses["tables"], len(tables))
         self._set_slice(module, "pclntable", addresses["index"], len(index))
         self._set_slice(module, "ftab", addresses["index"], len(self._functions) + 1)
-        self._set_slice(module, "modulename", addresses["modulename"], len("emuplugin"), string=True)
+        self._set_slice(
+            module, "modulename", addresses["modulename"], len("emuplugin"), string=True
+        )
         return module
 
     def _set(self, module: int, field: str, value: int) -> None:

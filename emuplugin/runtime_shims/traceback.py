@@ -76,7 +76,9 @@ def render(goroutine: int, frames: list[TraceFrame]) -> str:
         shown += 1
         name = "panic" if frame.function == "runtime.gopanic" else frame.function
         lines.append(f"{name}(...)")
-        lines.append(f"\t{frame.file}:{frame.line}" + ("" if frame.inlined else f" +{frame.offset:#x}"))
+        lines.append(
+            f"\t{frame.file}:{frame.line}" + ("" if frame.inlined else f" +{frame.offset:#x}")
+        )
         if shown == _MAX_FRAMES:
             lines.append("...additional frames elided...")
             break

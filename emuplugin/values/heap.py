@@ -11,8 +11,12 @@ from __future__ import annotations
 
 from types import TracebackType
 
+from emuplugin.values.descriptors import Descriptors
 from emuplugin.values.gotype import GoType
 from emuplugin.values.guest import Guest, Root
+
+_LENT = 4096
+"""Bytes of memory for arguments that Go only looks at."""
 
 
 class Heap:
@@ -20,8 +24,10 @@ class Heap:
 
     def __init__(self, guest: Guest) -> None:
         self.guest = guest
+        self.descriptors = Descriptors(guest)
         self._write_barrier = guest.symbol("runtime.writeBarrier")
         self._scratch: Root | None = None
+        self._lent: Root | None = None
         self._scratch_size = 0
 
     def store(self, address: int, image: bytes, go_type: GoType) -> None:
@@ -30,20 +36,45 @@ class Heap:
         What ``image`` points to must be rooted by the caller.
         """
         if go_type.ptr_bytes and self._marking():
-            self.reserve(len(image))
-            assert self._scratch is not None
-            self.guest.memory.write(self._scratch.address, image)
-            # runtime/mbarrier.go: typedmemmove(typ, dst, src) runs the bulk barrier, then copies.
-            self.guest.call_runtime("typedmemmove", go_type.address, address, self._scratch.address)
+            self._move(address, image, go_type.address)
         else:
             self.guest.memory.write(address, image)
+
+    def store_pointer(self, address: int, pointer: int) -> None:
+        """:meth:`store` of a single pointer of any type."""
+        image = pointer.to_bytes(8, "little")
+        if self._marking():
+            self._move(address, image, self.descriptors.pointer)
+        else:
+            self.guest.memory.write(address, image)
+
+    def scratch(self, image: bytes) -> int:
+        """Where ``image`` lies for the next call of the runtime. What it points to must be rooted:
+        the collector does not look there."""
+        self.reserve(len(image))
+        assert self._scratch is not None
+        self.guest.memory.write(self._scratch.address, image)
+        return self._scratch.address
+
+    def lend(self, used: int, data: bytes | bytearray | memoryview) -> int:
+        """Where ``data`` lies for the next call, behind ``used`` bytes; 0 if it is too long."""
+        if used + len(data) > _LENT:
+            return 0
+        if self._lent is None:
+            self._lent = self.guest.hold(self.guest.malloc(_LENT, 0))
+        self.guest.memory.write(self._lent.address + used, data)
+        return self._lent.address + used
+
+    def _move(self, address: int, image: bytes, type_address: int) -> None:
+        # runtime/mbarrier.go: typedmemmove(typ, dst, src) runs the bulk barrier, then copies.
+        self.guest.call_runtime("typedmemmove", type_address, address, self.scratch(image))
 
     def reserve(self, size: int) -> None:
         """Make sure that a later :meth:`store` of up to ``size`` bytes allocates nothing.
 
         To be called before pointers arrive that nothing roots yet, such as results of a call.
         """
-        if size > self._scratch_size:
+        if size > self._scratch_size or self._scratch is None:
             size = max(size, 256)
             self._scratch = self.guest.hold(self.guest.malloc(size, 0))
             self._scratch_size = size
@@ -93,9 +124,12 @@ class Allocations:
 
     def object(self, size: int, go_type: GoType) -> int:
         """The address of ``size`` zeroed bytes for one value or several of ``go_type``."""
+        return self.raw(size, go_type.address if go_type.ptr_bytes else 0)
+
+    def raw(self, size: int, type_address: int) -> int:
+        """:meth:`object` by the address of a descriptor; 0 means that there are no pointers."""
         self.protect()
-        pointers = go_type.address if go_type.ptr_bytes else 0
-        self._newest = self._guest.malloc(size, pointers)
+        self._newest = self._guest.malloc(size, type_address)
         return self._newest
 
     def keep(self, root: Root) -> None:
@@ -107,3 +141,21 @@ class Allocations:
         if self._newest:
             self._roots.append(self._guest.hold(self._newest))
             self._newest = 0
+
+
+class BorrowedAllocations(Allocations):
+    """Allocations for one call that only looks at them: bytes lie in memory that is used again."""
+
+    __slots__ = ("_heap", "_used")
+
+    def __init__(self, heap: Heap) -> None:
+        super().__init__(heap.guest)
+        self._heap = heap
+        self._used = 0
+
+    def bytes(self, data: bytes | bytearray | memoryview) -> int:
+        address = self._heap.lend(self._used, data) if data else 0
+        if not address:
+            return super().bytes(data)
+        self._used += len(data)
+        return address

@@ -1,43 +1,39 @@
-"""Walking the memory of Go's maps: the addresses of all keys and elements.
+"""How Go's maps lie in memory: what Swiss maps and bucket maps have in common.
 
 Two designs: buckets (``runtime/map.go``, until Go 1.23 and under GOEXPERIMENT=noswissmap until
-1.25) and Swiss tables (``internal/runtime/maps``, since 1.24). The order is that of the memory, the
-same each time, where Go's own iteration starts somewhere at random.
+1.25; bucket_maps.py) and Swiss tables (``internal/runtime/maps``, since 1.24; swiss_maps.py).
+Both keep entries in blocks of eight slots, each with a byte that tells whether the slot is full.
+Walking goes in the order of the memory, the same each time, where Go's own iteration starts
+somewhere at random.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from emuplugin.values.abi_type import MapLayout
 from emuplugin.values.gotype import GoType
 from emuplugin.values.guest import Memory
 
 SLOTS = 8
-"""Entries of a bucket and of a Swiss group."""
+"""Entries of a bucket and of a Swiss group; the byte of each comes first in the block."""
 
-# runtime.hmap
-_HMAP_FLAGS, _HMAP_B, _HMAP_BUCKETS, _HMAP_OLDBUCKETS = 8, 9, 16, 24
-_SAME_SIZE_GROW = 8
-# The first byte of an entry of runtime.bmap, tophash: 0 and 1 are empty, 2 to 4 moved elsewhere.
-_EMPTY_ONE, _MIN_TOP_HASH = 1, 5
-
-# maps.Map and maps.table
-_DIR_PTR, _DIR_LEN = 16, 24
-_TABLE_INDEX, _TABLE_GROUPS, _TABLE_LENGTH_MASK = 8, 16, 24
-_CTRL_NOT_FULL = 0x80
+HEADER_SIZE = 48
+"""``sizeof(runtime.hmap)`` and ``sizeof(maps.Map)``: the number of entries comes first."""
 
 
 class Entry(NamedTuple):
-    """Where a key and its element lie."""
+    """Where a slot's byte, its key and its element lie."""
 
+    control: int
     key: int
     elem: int
 
 
-class _Geometry(NamedTuple):
-    """Where keys and elements lie in a bucket or group of one map type."""
+class Geometry(NamedTuple):
+    """Where keys and elements lie in a block of one map type. Large ones lie elsewhere
+    ("indirect"), and the block has pointers to them."""
 
     size: int
     keys: int
@@ -48,103 +44,85 @@ class _Geometry(NamedTuple):
     indirect_elem: bool
 
 
-class MapMemory:
-    """Walks maps of one map type."""
+class MapMemory(ABC):
+    """Reads maps of one map type."""
 
-    def __init__(self, layout: MapLayout, go_type: GoType) -> None:
+    #: Offset and size of what the hash function is seeded with.
+    seed_offset: int
+    seed_size: int
+    #: Words of the header that are pointers.
+    header_pointers: tuple[int, ...]
+
+    def __init__(self, go_type: GoType, geometry: Geometry) -> None:
+        self.geometry = geometry
         self._types = go_type.types
-        self._swiss = layout.swiss
-        self._geometry = _geometry(go_type.types.memory, layout, go_type)
+        self._key_size = go_type.key.size
+        self._elem_size = go_type.elem.size
+
+    @property
+    def memory(self) -> Memory:
+        """Guest memory."""
+        return self._types.memory
 
     def count(self, address: int) -> int:
         """The number of entries of the map at ``address`` (``hmap.count``, ``Map.used``)."""
-        return self._types.memory.read_u64(address) if address else 0
+        return self.memory.read_u64(address) if address else 0
 
-    def entries(self, address: int) -> Iterator[Entry]:
-        """All entries of the map at ``address``; none of a nil map."""
+    def header(self, address: int) -> bytes:
+        """The map's header. As long as it stays the same, nothing was moved or freed."""
+        return self.memory.read(address, HEADER_SIZE)
+
+    def seed(self, address: int) -> int:
+        """What the map's hash function is seeded with."""
+        data = self.memory.read(address + self.seed_offset, self.seed_size)
+        return int.from_bytes(data, "little")
+
+    def images(self, address: int) -> Iterator[tuple[bytes, bytes]]:
+        """The images of all keys and elements, read in large pieces."""
         if not self.count(address):
             return
-        groups = self._groups(address) if self._swiss else self._buckets(address)
-        memory, geometry = self._types.memory, self._geometry
-        for group, full in groups:
-            for slot in full:
-                key = group + geometry.keys + slot * geometry.key_stride
-                elem = group + geometry.elems + slot * geometry.elem_stride
-                yield Entry(
-                    memory.read_u64(key) if geometry.indirect_key else key,
-                    memory.read_u64(elem) if geometry.indirect_elem else elem,
-                )
+        size, keys, key_stride, elems, elem_stride, key_apart, elem_apart = self.geometry
+        key_size = 8 if key_apart else self._key_size
+        elem_size = 8 if elem_apart else self._elem_size
+        slots = range(SLOTS)
+        memory = self.memory
+        for start, blocks in self.runs(address):
+            data = memory.read(start, blocks * size)
+            for base in range(0, blocks * size, size):
+                for slot in slots:
+                    if not self.is_full(data[base + slot]):
+                        continue
+                    at = base + keys + slot * key_stride
+                    key = data[at : at + key_size]
+                    at = base + elems + slot * elem_stride
+                    elem = data[at : at + elem_size]
+                    if key_apart:
+                        key = memory.read(int.from_bytes(key, "little"), self._key_size)
+                    if elem_apart:
+                        elem = memory.read(int.from_bytes(elem, "little"), self._elem_size)
+                    yield key, elem
 
-    def _groups(self, address: int) -> Iterator[tuple[int, list[int]]]:
-        """Swiss: each group and its full slots."""
-        memory = self._types.memory
-        directory = memory.read_u64(address + _DIR_PTR)
-        length = memory.read_u64(address + _DIR_LEN)
-        if not length:
-            yield directory, self._full(directory)
-            return
-        for index in range(length):
-            table = memory.read_u64(directory + 8 * index)
-            # A table stands in the directory several times; its index is that of the first.
-            if memory.read_u64(table + _TABLE_INDEX) != index:
-                continue
-            start = memory.read_u64(table + _TABLE_GROUPS)
-            mask = memory.read_u64(table + _TABLE_LENGTH_MASK)
-            for number in range(mask + 1):
-                group = start + number * self._geometry.size
-                yield group, self._full(group)
+    def entry(self, block: int, slot: int) -> Entry:
+        """Where the parts of a full slot lie."""
+        size, keys, key_stride, elems, elem_stride, key_apart, elem_apart = self.geometry
+        key = block + keys + slot * key_stride
+        elem = block + elems + slot * elem_stride
+        memory = self.memory
+        return Entry(
+            block + slot,
+            memory.read_u64(key) if key_apart else key,
+            memory.read_u64(elem) if elem_apart else elem,
+        )
 
-    def _full(self, group: int) -> list[int]:
-        controls = self._types.memory.read(group, SLOTS)
-        return [slot for slot in range(SLOTS) if not controls[slot] & _CTRL_NOT_FULL]
+    @staticmethod
+    @abstractmethod
+    def is_full(control: int) -> bool:
+        """Whether the byte of a slot says that there is an entry."""
 
-    def _buckets(self, address: int) -> Iterator[tuple[int, list[int]]]:
-        """Old maps: each bucket and its full slots.
+    @abstractmethod
+    def runs(self, address: int) -> Iterator[tuple[int, int]]:
+        """Addresses and numbers of blocks that lie one after the other: all of the map's."""
 
-        While a map grows, what was not moved yet is still in the old buckets.
-        """
-        memory = self._types.memory
-        count = 1 << memory.read_u8(address + _HMAP_B)
-        yield from self._chains(memory.read_u64(address + _HMAP_BUCKETS), count)
-        old = memory.read_u64(address + _HMAP_OLDBUCKETS)
-        if old:
-            same_size = memory.read_u8(address + _HMAP_FLAGS) & _SAME_SIZE_GROW
-            yield from self._chains(old, count if same_size else count // 2)
-
-    def _chains(self, buckets: int, count: int) -> Iterator[tuple[int, list[int]]]:
-        memory, size = self._types.memory, self._geometry.size
-        for number in range(count if buckets else 0):
-            bucket = buckets + number * size
-            if _EMPTY_ONE < memory.read_u8(bucket) < _MIN_TOP_HASH:
-                continue  # evacuated
-            while bucket:
-                tophash = memory.read(bucket, SLOTS)
-                yield bucket, [slot for slot in range(SLOTS) if tophash[slot] >= _MIN_TOP_HASH]
-                bucket = memory.read_u64(bucket + size - 8)
-
-
-def _geometry(memory: Memory, layout: MapLayout, go_type: GoType) -> _Geometry:
-    def word(offset: int | None) -> int:
-        assert offset is not None
-        return memory.read_u64(go_type.address + offset)
-
-    flags = memory.read_u32(go_type.address + layout.flags)
-    indirect = bool(flags & layout.indirect_key), bool(flags & layout.indirect_elem)
-    if not layout.swiss:
-        # KeySize and ValueSize are single bytes, BucketSize is two, and they lie side by side.
-        sizes = word(layout.key_size)
-        key_size, elem_size, size = sizes & 0xFF, sizes >> 8 & 0xFF, sizes >> 16 & 0xFFFF
-        elems = SLOTS + SLOTS * key_size
-        return _Geometry(size, SLOTS, key_size, elems, elem_size, *indirect)
-    size = word(layout.group_size)
-    if layout.keys_off is None:
-        stride, elem_off = word(layout.slot_size), word(layout.elem_off)
-        return _Geometry(size, SLOTS, stride, SLOTS + elem_off, stride, *indirect)
-    return _Geometry(
-        size,
-        word(layout.keys_off),
-        word(layout.key_stride),
-        word(layout.elems_off),
-        word(layout.elem_stride),
-        *indirect,
-    )
+    @abstractmethod
+    def candidates(self, address: int, hash_: int) -> Iterator[Entry]:
+        """The entries whose key may have this hash."""

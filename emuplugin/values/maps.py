@@ -1,24 +1,27 @@
-"""Maps: a live view to look things up and iterate."""
+"""Maps: a live view to look things up, change them and iterate."""
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterator, Mapping
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, MutableMapping, ValuesView
 from functools import cached_property
 from typing import Any, cast
 
+from emuplugin.errors import ChangedError
 from emuplugin.values.codec import Codec
 from emuplugin.values.go_syntax import MAX_DEPTH, MAX_ITEMS, go_list
+from emuplugin.values.gotype import GoType
 from emuplugin.values.guest import Root
-from emuplugin.values.heap import Allocations
-from emuplugin.values.map_memory import MapMemory
+from emuplugin.values.heap import Allocations, BorrowedAllocations
+from emuplugin.values.map_access import MapAccess
 from emuplugin.values.mismatch import Mismatch, wrong_type
 
 
-class MapView(Mapping[Any, Any]):
-    """A Go map that is not nil: ``len``, iteration, ``m[key]``, ``key in m``, live.
+class MapView(MutableMapping[Any, Any]):
+    """A Go map that is not nil, live: ``len``, iteration, ``m[key]``, ``m[key] = v``, ``del``.
 
-    A lookup is a call into the guest, :meth:`items` is one walk in Python: ``dict(m.items())`` is
-    the fast way to copy a map. A key that does not equal itself (NaN) is met by iteration only.
+    A lookup is a call into the guest; :meth:`items` walks the map in Python: ``dict(m.items())`` is
+    the fast way to copy it. A key that does not equal itself (NaN) is met by iteration only.
+    Elements have no address in Go: arrays and structs come out as copies, to be stored back.
     """
 
     __slots__ = ("__weakref__", "_codec", "_root")
@@ -27,8 +30,12 @@ class MapView(Mapping[Any, Any]):
         self._codec = codec
         self._root = root
 
+    @property
+    def _type(self) -> GoType:
+        return self._codec.type
+
     def __len__(self) -> int:
-        return self._codec.walker.count(self._root.address)
+        return self._codec.access.memory.count(self._root.address)
 
     def __iter__(self) -> Iterator[Any]:
         return (key for key, _ in self._codec.items(self))
@@ -36,11 +43,49 @@ class MapView(Mapping[Any, Any]):
     def __getitem__(self, key: Any) -> Any:
         return self._codec.lookup(self, key)
 
+    def __contains__(self, key: object) -> bool:
+        return self._codec.find(self, key) != 0
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.update([(key, value)])
+
+    def __delitem__(self, key: Any) -> None:
+        if not self._codec.delete(self, key):
+            raise KeyError(key)
+
+    def update(self, other: Any = (), /, **more: Any) -> None:
+        """Set entries from a mapping or from pairs; on a value that does not fit, none is set."""
+        pairs = list(other.items() if isinstance(other, Mapping) else other)
+        try:
+            self._codec.update(self, [*pairs, *more.items()])
+        except Mismatch as mismatch:
+            raise mismatch.error(self._codec.type.string) from None
+
+    def clear(self) -> None:
+        """Take everything out, keys that do not equal themselves too."""
+        self._codec.access.clear(self._root.address)
+
     def items(self) -> ItemsView[Any, Any]:
         return _MapItems(self)
 
+    def values(self) -> ValuesView[Any]:
+        return _MapValues(self)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        if len(self) != len(other):
+            return False
+        missing = object()
+        return all(other.get(key, missing) == elem for key, elem in self.items())
+
+    __hash__ = None  # type: ignore[assignment]
+
     def __repr__(self) -> str:
         return f"{self._codec.type.string}{self._codec.go_syntax(self, MAX_DEPTH)}"
+
+    def _ipython_key_completions_(self) -> list[Any]:
+        return list(self)
 
 
 class _MapItems(ItemsView[Any, Any]):
@@ -52,8 +97,18 @@ class _MapItems(ItemsView[Any, Any]):
         return self._mapping._codec.items(self._mapping)
 
 
+class _MapValues(ValuesView[Any]):
+    """The elements of a map, in one walk."""
+
+    _mapping: MapView
+
+    def __iter__(self) -> Iterator[Any]:
+        return (elem for _, elem in self._mapping._codec.items(self._mapping))
+
+
 class MapCodec(Codec):
-    """``map[K]V``: a pointer to the runtime's map. Takes None for nil and maps of the same type."""
+    """``map[K]V``: a pointer to the runtime's map. Takes None for nil, maps of the same type as
+    they are, and mappings, which are copied."""
 
     @cached_property
     def key(self) -> Codec:
@@ -66,46 +121,59 @@ class MapCodec(Codec):
         return self.context.codec(self.type.elem)
 
     @cached_property
-    def walker(self) -> MapMemory:
-        """Finds the entries in guest memory."""
-        return MapMemory(self.context.types.map_layout, self.type)
+    def access(self) -> MapAccess:
+        """What Go can do with maps of this type."""
+        return MapAccess(self.context, self.type)
 
     def items(self, view: MapView) -> Iterator[tuple[Any, Any]]:
-        """All entries. Elements of a map have no address in Go, so composite ones are copies."""
-        memory, key, root = self.context.memory, self.key, view._root
-        for entry in list(self.walker.entries(root.address)):
-            key_value = key.decode(memory.read(entry.key, key.size), root)
-            yield key.finish(key_value), self._element(entry.elem, root)
+        """All entries; raises ChangedError if the map changes before the last one was taken."""
+        memory, address = self.access.memory, view._root.address
+        key, elem, root = self.key, self.elem, view._root
+        header = memory.header(address)
+        for key_image, elem_image in memory.images(address):
+            if memory.header(address) != header:
+                raise ChangedError(f"{self.type.string} changed during iteration")
+            yield (
+                key.finish(key.decode(key_image, root)),
+                elem.finish(elem.decode(elem_image, root)),
+            )
 
-    def lookup(self, view: MapView, key: Any) -> Any:
-        """The element of a key; KeyError where there is none or it does not fit the key type."""
-        access = self.context.guest.symbol("runtime.mapaccess2")
-        if access is None:
-            return self._search(view, key)
-        with Allocations(self.context.guest) as allocations:
+    def find(self, view: MapView, key: Any) -> int:
+        """The address of a key's element; 0 where there is none or it does not fit the type."""
+        with BorrowedAllocations(self.context.heap) as allocations:
             try:
                 image = self.key.encode(key, allocations)
             except Mismatch:
-                raise KeyError(key) from None
-            pointer = allocations.object(max(len(image), 1), self.key.type)
-            self.context.memory.write(pointer, image)
-            # runtime: mapaccess2(typ *abi.MapType, m, key unsafe.Pointer) (unsafe.Pointer, bool)
-            words = (self.type.address, view._root.address, pointer)
-            result = self.context.guest.call(access, 0, words, (), b"", 3 * 8).ints
-            if not result[1] & 1:
-                raise KeyError(key)
-            return self._element(result[0], view._root)
+                return 0
+            allocations.protect()
+            return self.access.find(view._root.address, image)
 
-    def _search(self, view: MapView, key: Any) -> Any:
-        """Look at every entry: for plugins into which no code that looks up was linked."""
-        for candidate, elem in self.items(view):
-            if candidate == key:
-                return elem
-        raise KeyError(key)
+    def lookup(self, view: MapView, key: Any) -> Any:
+        """The element of a key; KeyError where there is none."""
+        found = self.find(view, key)
+        if not found:
+            raise KeyError(key)
+        image = self.context.memory.read(found, self.elem.size)
+        return self.elem.finish(self.elem.decode(image, view._root))
 
-    def _element(self, address: int, root: Root) -> Any:
-        image = self.context.memory.read(address, self.elem.size)
-        return self.elem.finish(self.elem.decode(image, root))
+    def update(self, view: MapView, pairs: list[tuple[Any, Any]]) -> None:
+        """Set entries."""
+        with Allocations(self.context.guest) as allocations:
+            self._fill(view._root.address, pairs, allocations)
+
+    def delete(self, view: MapView, key: Any) -> bool:
+        """Take a key out; whether it was there."""
+        with BorrowedAllocations(self.context.heap) as allocations:
+            try:
+                image = self.key.encode(key, allocations)
+            except Mismatch:
+                return False
+            allocations.protect()
+            return self.access.delete(view._root.address, image)
+
+    def new(self, size: int = 0) -> MapView:
+        """A new map, with room for ``size`` entries."""
+        return MapView(self, self.access.make(size))
 
     def decode(self, image: bytes, owner: object) -> MapView | None:
         address = int.from_bytes(image, "little")
@@ -114,9 +182,14 @@ class MapCodec(Codec):
     def encode(self, value: Any, allocations: Allocations) -> bytes:
         if value is None:
             return bytes(8)
-        if not isinstance(value, MapView) or value._codec is not self:
-            raise wrong_type(self.expected, value, "only maps that came from this plugin")
-        return value._root.address.to_bytes(8, "little")
+        if isinstance(value, MapView) and value._codec is self:
+            return value._root.address.to_bytes(8, "little")
+        if not isinstance(value, Mapping):
+            raise wrong_type(self.expected, value)
+        root = self.access.make(len(value))
+        allocations.keep(root)
+        self._fill(root.address, list(value.items()), allocations)
+        return root.address.to_bytes(8, "little")
 
     def go_syntax(self, value: Any, depth: int) -> str:
         if value is None:
@@ -130,3 +203,33 @@ class MapCodec(Codec):
             key_text = self.key.go_syntax(key, depth - 1)
             items.append(f"{key_text}:{self.elem.go_syntax(elem, depth - 1)}")
         return go_list(items, more=False)
+
+    def _fill(
+        self, address: int, pairs: list[tuple[Any, Any]], allocations: Allocations
+    ) -> None:
+        """Set entries: first everything is converted, then everything is stored."""
+        keys = _encode(self.key, [key for key, _ in pairs], pairs, allocations, "key ")
+        elems = _encode(self.elem, [elem for _, elem in pairs], pairs, allocations)
+        allocations.protect()
+        assign, store, go_type = self.access.assign, self.context.heap.store, self.elem.type
+        for key, elem in zip(keys, elems, strict=True):
+            store(assign(address, key), elem, go_type)
+
+
+def _encode(
+    codec: Codec,
+    values: list[Any],
+    pairs: list[tuple[Any, Any]],
+    allocations: Allocations,
+    role: str = "",
+) -> Iterable[bytes]:
+    """The images of all keys or elements; what does not fit is named by its key."""
+    try:
+        images = codec.encode_many(values, allocations)
+    except Mismatch as mismatch:
+        mismatch.steps[0] = f"[{role}{pairs[mismatch.index][0]!r}]"
+        raise
+    if not codec.size:
+        return [b""] * len(values)
+    return [images[at : at + codec.size] for at in range(0, len(images), codec.size)]
+

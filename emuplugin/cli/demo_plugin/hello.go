@@ -1,4 +1,4 @@
-// Package main is the example from the documentation of Go's package plugin.
+// The example from the documentation of Go's package plugin.
 package main
 
 import "fmt"

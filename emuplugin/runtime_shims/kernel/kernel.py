@@ -7,15 +7,19 @@ It knows Linux and the processor and nothing of Go. What Go needs beyond comes i
 from __future__ import annotations
 
 import random
-import sys
-import threading
 from collections import Counter
 from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from emuplugin.cpu import registers as reg
-from emuplugin.cpu.address_space import PAGE_SIZE, PROT_NONE, PROT_WRITE, AddressSpace, NoMemoryError
+from emuplugin.cpu.address_space import (
+    PAGE_SIZE,
+    PROT_NONE,
+    PROT_WRITE,
+    AddressSpace,
+    NoMemoryError,
+)
 from emuplugin.cpu.engine import Engine, Fault, FaultKind, Stopped
 from emuplugin.cpu.memory import GuestMemoryError, Memory
 from emuplugin.errors import (
@@ -75,10 +79,10 @@ class Kernel:
         self.output_bytes = 0
         self.stderr_capture: bytearray | None = None
         self._protected: list[tuple[int, int]] = []
-        self._random = random.Random(sandbox.seed) if sandbox.seed is not None else random.SystemRandom()
-        self._arguments = engine.batch(
-            reg.RAX, reg.RDI, reg.RSI, reg.RDX, reg.R10, reg.R8, reg.R9
+        self._random = (
+            random.Random(sandbox.seed) if sandbox.seed is not None else random.SystemRandom()
         )
+        self._arguments = engine.batch(reg.RAX, reg.RDI, reg.RSI, reg.RDX, reg.R10, reg.R8, reg.R9)
         self._result = engine.batch(reg.RAX)
         self.watchdog = Watchdog(self._wake)
         self._ticked = False
@@ -295,7 +299,9 @@ def _pseudo_files(sandbox: Sandbox) -> dict[str, bytes]:
         "/proc/sys/net/core/somaxconn": b"4096\n",
         "/etc/hosts": b"127.0.0.1 localhost\n::1 localhost\n",
         "/etc/resolv.conf": b"",
-        "/proc/self/cmdline": b"".join(a.encode(errors="surrogateescape") + b"\0" for a in sandbox.args),
+        "/proc/self/cmdline": b"".join(
+            a.encode(errors="surrogateescape") + b"\0" for a in sandbox.args
+        ),
     }
 
 

@@ -209,7 +209,9 @@ class Threads:
         return moved
 
 
-@syscall(202, "futex", "partial", "WAIT, WAKE, their BITSET forms, REQUEUE; no priority inheritance")
+@syscall(
+    202, "futex", "partial", "WAIT, WAKE, their BITSET forms, REQUEUE; no priority inheritance"
+)
 def futex(kernel: Kernel, at: int, op: int, value: int, timeout: int, at2: int, value3: int) -> int:
     command = op & ~(linux.FUTEX_PRIVATE_FLAG | linux.FUTEX_CLOCK_REALTIME) & 0xFFFFFFFF
     value &= 0xFFFFFFFF

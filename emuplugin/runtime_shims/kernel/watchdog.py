@@ -1,7 +1,8 @@
 """A thread that interrupts long runs, so that loops without system calls cannot hold the machine.
 
 Stopping the engine from another thread costs the running one nothing, unlike the engine's own
-``timeout=``. Between runs the thread sleeps.
+``timeout=``. The thread ends when nothing has run for a while, and it does not keep the machine
+alive: one that nobody holds any more is collected like any object.
 """
 
 from __future__ import annotations
@@ -9,21 +10,24 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from types import TracebackType
+from weakref import ReferenceType, WeakMethod, ref
 
 #: Seconds between two interruptions of a run: the time slice of Go's sysmon (forcePreemptNS).
 PERIOD = 0.01
-# After so many seconds without a run the thread ends; the next long run starts another.
+# After so many seconds without a run the thread ends; the next run starts another.
 _IDLE = 1.0
 
 
 class Watchdog:
-    """``with watchdog:`` around a run calls ``wake`` every :data:`PERIOD` seconds, from a thread."""
+    """``with watchdog:`` around a run calls ``wake``, a method, every :data:`PERIOD` seconds from
+    a thread."""
 
     def __init__(self, wake: Callable[[], None]) -> None:
-        self._wake = wake
+        self._wake = WeakMethod(wake)
         self._depth = 0
         self._runs = 0
-        self._active = threading.Event()
+        self._awake = False
+        self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
 
@@ -31,16 +35,14 @@ class Watchdog:
         """A run begins."""
         self._depth += 1
         self._runs += 1
-        if not self._active.is_set():
-            self._active.set()
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._watch, name="emuplugin-watchdog", daemon=True
-                )
-                self._thread.start()
+        if not self._awake:
+            self._start()
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._depth -= 1
 
@@ -54,24 +56,58 @@ class Watchdog:
     def close(self) -> None:
         """End the thread."""
         self._closed = True
-        self._active.set()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
 
-    def _watch(self) -> None:
-        pause = threading.Event()
-        idle = 0.0
-        while not self._closed:
-            before = self._runs
-            pause.wait(PERIOD)
-            if self._depth and self._runs == before:
-                self._wake()
-            elif not self._depth:
-                idle += PERIOD
-                if idle >= _IDLE:
-                    idle = 0.0
-                    self._active.clear()
-                    if not self._depth:  # a run that started just now did not see the clear
-                        self._active.wait()
-            else:
-                idle = 0.0
+    def _start(self) -> None:
+        with self._lock:
+            if not self._awake and not self._closed:
+                self._awake = True
+                self._thread = threading.Thread(
+                    target=_watch, args=(ref(self),), name="emuplugin-watchdog", daemon=True
+                )
+                self._thread.start()
+
+    def tick(self, runs: int) -> bool:
+        """Interrupt the run that is on if it is the one of ``runs``; whether any was on."""
+        if self._depth and self._runs == runs:
+            wake = self._wake()
+            if wake is not None:
+                wake()
+        return bool(self._depth)
+
+    @property
+    def runs(self) -> int:
+        """How many runs there were."""
+        return self._runs
+
+    @property
+    def closed(self) -> bool:
+        """Whether :meth:`close` was called."""
+        return self._closed
+
+    def rest(self) -> bool:
+        """Called by the thread that wants to end. False when a run has begun meanwhile."""
+        with self._lock:
+            # In this order: a run counts itself first and looks for a thread afterwards.
+            self._awake = False
+            self._awake = bool(self._depth)
+            return not self._awake
+
+
+def _watch(reference: ReferenceType[Watchdog]) -> None:
+    """The thread. It holds the watchdog only for moments."""
+    pause = threading.Event()
+    idle, runs = 0.0, -1
+    while True:
+        pause.wait(PERIOD)
+        watchdog = reference()
+        if watchdog is None or watchdog.closed:
+            return
+        idle = 0.0 if watchdog.tick(runs) or watchdog.runs != runs else idle + PERIOD
+        if idle >= _IDLE:
+            if watchdog.rest():
+                return
+            idle = 0.0
+        runs = watchdog.runs
+        del watchdog
