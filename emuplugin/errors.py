@@ -12,6 +12,19 @@ from collections.abc import Sequence
 class EmupluginError(Exception):
     """Base of everything that emuplugin raises on purpose."""
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exceptions are rebuilt from the arguments of __init__, which are not the message here:
+        # without this they could be neither copied nor sent to another process.
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(
+    kind: type[EmupluginError], args: tuple[object, ...], facts: dict[str, object]
+) -> object:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(facts)
+    return error
+
 
 # --- opening a file -------------------------------------------------------------------------
 

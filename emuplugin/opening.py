@@ -24,7 +24,7 @@ from .errors import (
 )
 from .plugin import Plugin
 
-# What happens after the file was loaded, Go remembers; anything before may be mended and tried again.
+# Go remembers what goes wrong once a file is loaded; anything before may be mended and tried again.
 _REMEMBERED = (AlreadyLoadedError, VersionMismatchError, InitError)
 _PREVIOUS = " (previous failure)"
 F = TypeVar("F", bound=OpenError)

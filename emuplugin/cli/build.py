@@ -22,7 +22,7 @@ x86-64. This needs the build extra: pip install 'emuplugin[build]'
 
 
 @click.command(epilog=_EPILOG, short_help="Build a plugin from Go source.")
-@click.argument("source", metavar="DIR", type=click.Path(path_type=Path), default=".")
+@click.argument("source", metavar="[DIR]", type=click.Path(path_type=Path), default=".")
 @click.option(
     "-o",
     "--output",

@@ -16,6 +16,7 @@ from emuplugin.elf.moduledata import find_moduledata
 from emuplugin.elf.pclntab import PclnTable
 from emuplugin.elf.relocations import relocate
 from emuplugin.errors import FormatError
+from emuplugin.runtime_shims.inits import is_of_runtime
 from emuplugin.runtime_shims.layouts import Layout, find_layout
 from emuplugin.values import Types
 from emuplugin.values.guest import ModuleTypes
@@ -171,9 +172,14 @@ class MappedFile:
             except (ValueError, TypeError) as error:  # what lies there is no descriptor
                 raise FormatError(str(error)) from error
 
-    def init_packages(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+    def init_packages(self) -> list[tuple[str, tuple[str, ...]]]:
         """The packages that have init functions, in the order in which they run, with the
-        names of the functions (``moduledata.inittasks``: {state, nfns uint32, fns [nfns]pc})."""
+        names of the functions: those of the runtime, then all others as the linker listed them."""
+        packages = list(self._init_tasks())
+        return sorted(packages, key=lambda package: not is_of_runtime(package[0]))
+
+    def _init_tasks(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """``moduledata.inittasks``: pointers to {state, nfns uint32, fns [nfns]pc}."""
         text = self._field("text")
         functions = PclnTable(
             self.file.read_from(self._field("pcHeader")),

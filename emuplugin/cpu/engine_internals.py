@@ -43,8 +43,8 @@ def _flag_offset() -> int:
     ]
     if len(places) != 1:
         raise RuntimeError(
-            f"this build of Unicorn ({unicorn.__version__}) is laid out in a way that emuplugin does "
-            "not know; install unicorn 2.1.4"
+            f"this build of Unicorn ({unicorn.__version__}) is laid out in a way that emuplugin "
+            "does not know; install unicorn 2.1.4"
         )
     return places[0] + _FLAG_IN_WORD
 

@@ -21,7 +21,7 @@ _ADVISE_FROM = 1 << 16
 
 
 class OutOfPhysicalMemoryError(Exception):
-    """No contiguous free span of the wanted size. Internal: the address space turns it to ENOMEM."""
+    """No contiguous free span of the wanted size. Internal: it becomes ENOMEM."""
 
 
 def page_count(size: int) -> int:
@@ -43,7 +43,7 @@ class PhysicalMemory:
         self._free: list[tuple[int, int]] = [(0, self.span >> PAGE_SHIFT)]
 
     def allocate(self, pages: int, align: int = 1) -> int:
-        """First free span of ``pages`` pages, zeroed; ``align`` is in pages. Returns its address."""
+        """The address of the first free span of ``pages`` zeroed pages; ``align`` is in pages."""
         for index, (start, length) in enumerate(self._free):
             skip = -(start >> PAGE_SHIFT) % align
             if skip + pages > length:

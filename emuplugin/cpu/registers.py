@@ -1,4 +1,4 @@
-"""Register numbers of the engine under their own names, and batches of them with prebuilt arguments.
+"""Register numbers of the engine under their own names, and batches of them.
 
 A batch transfer through the C interface costs about as much as one register through the bindings,
 so everything that runs often names its registers once, at import, and moves them together.
@@ -41,7 +41,7 @@ GDTR, MSR, FS_BASE, GS_BASE = (
 XMM = tuple(range(x86_const.UC_X86_REG_XMM0, x86_const.UC_X86_REG_XMM0 + 16))
 MXCSR, FPCW = x86_const.UC_X86_REG_MXCSR, x86_const.UC_X86_REG_FPCW
 
-#: In the order of ``struct sigcontext`` up to ``rip`` (linux/arch/x86/include/uapi/asm/sigcontext.h).
+#: In the order of ``struct sigcontext`` up to ``eflags`` (arch/x86/include/uapi/asm/sigcontext.h).
 GENERAL = (
     R8,
     R9,

@@ -412,7 +412,7 @@ def main_variables(boot: Boot) -> None:
 
 
 def caller_goroutine(boot: Boot) -> None:
-    """A goroutine at the stub where it waits, entered through the scheduler (``newproc``, ``mstart``)."""
+    """A goroutine of the host's, entered through the scheduler (``newproc``, ``mstart``)."""
     runtime = boot.runtime
     stubs = runtime.stubs
     boot.call("runtime.newproc", stubs.idle_value)

@@ -17,8 +17,11 @@ from .goruntime import FLOAT_REGISTERS, INTEGER_REGISTERS
 
 
 class CallbackFrame:
-    """The registers and stack of a call from Go, by ABIInternal. ``value`` is the func value that
-    was called; ``ints`` and ``floats`` hold arguments on entry and are to hold results at the end."""
+    """The registers and stack of a call from Go, by ABIInternal.
+
+    ``value`` is the func value that was called; ``ints`` (nine words) and ``floats`` (fifteen
+    64-bit patterns) hold arguments on entry and are to hold results at the end.
+    """
 
     def __init__(self, callbacks: Callbacks, value: int, entry_rsp: int) -> None:
         self.value = value
@@ -58,7 +61,6 @@ class Callbacks:
         self._control = engine.batch(reg.RSP, reg.RIP, reg.R14)
         self._top = engine.batch(reg.RSP)
         runtime = caller.runtime
-        self._newproc = runtime.function("runtime.newproc")
         self._gopark = runtime.function("runtime.gopark")
         self._gopanic = runtime.function("runtime.gopanic")
         runtime.process.trap(self._stub.entry, self._called)
@@ -86,7 +88,8 @@ class Callbacks:
         """Go calls Python."""
         values = self._arguments.load()
         caller = self._caller
-        outer = (self._here, self._rsp, caller.waited, caller.active, caller.enter_host, self.staged)
+        entering, staged = caller.enter_host, self.staged
+        outer = (self._here, self._rsp, caller.waited, caller.active, entering, staged)
         self._here, self._rsp = values[11], values[10]
         me = self._here
         frame = CallbackFrame(self, values[9], self._rsp)
@@ -99,13 +102,13 @@ class Callbacks:
         rsp = self._rsp
         self._here, self._rsp, caller.waited, active, caller.enter_host, self.staged = outer
         caller.switch(active)
-        if active.ended is not None and active.g == caller.waited:
-            # The call that is waited for ended meanwhile, and parked: let it arrive.
-            entry, stack = caller.prepare_ready(active.g)
-            waited = caller.waited
+        # If the call that is waited for ended meanwhile, and parked: let it arrive. Should it run
+        # before this goroutine is back here, it parks again.
+        while active.parked and active.g == caller.waited:
+            entry, stack = caller.prepare_ready(active)
             self._run(me, rsp, entry, (), stack)
             rsp = self._top.load()[0] + self._stub.frame
-            caller.waited = waited
+            caller.waited = active.g
         if panic is None:
             self._return(me, rsp, frame, staged)
         else:
@@ -150,8 +153,16 @@ class Callbacks:
         self._rsp = self._top.load()[0] + self._stub.frame
 
     def _run(
-        self, g: int, rsp: int, entry: int, ints: Sequence[int], stack: bytes, until: int | None = None
+        self,
+        g: int,
+        rsp: int,
+        entry: int,
+        ints: Sequence[int],
+        stack: bytes,
+        until: int | None = None,
     ) -> None:
+        """Call a function from a callback's frame and run until ``until`` arrives (``g`` itself
+        unless told otherwise)."""
         area = rsp - self._stub.frame
         if stack:
             self.memory.write(area, stack)
@@ -164,18 +175,15 @@ class Callbacks:
         """Before an inner call: park the goroutine that is in the callback, go to another one."""
         if not self._here:
             return
-        me, caller = self._here, self._caller
+        me, rsp, caller, stubs = self._here, self._rsp, self._caller, self._runtime.stubs
+        self._here = 0
+        # gopark(unlockf, lock, ...): the other one must not run before this one has parked.
         if self._idle:
             host = self._idle.pop()
-            entry, stack = caller.prepare_ready(host.g)
-            self._run_here(entry, (), stack)
-            until = host.g
+            host.parked = False
+            self._run(me, rsp, self._gopark, (stubs.handoff_value, host.g), b"", host.g)
         else:
-            self._run_here(self._newproc, (self._runtime.stubs.idle_value,))
-            until = 0
-        rsp = self._rsp
-        self._here = 0
-        self._run(me, rsp, self._gopark, (), b"", until)
+            self._run(me, rsp, self._gopark, (stubs.spawn_value, stubs.idle_value), b"", 0)
         caller.switch(caller.hosts[caller.waited])
 
     def _come_back(self, me: int) -> None:
@@ -183,7 +191,6 @@ class Callbacks:
         called."""
         caller = self._caller
         host = caller.active
-        caller.ready(me)
-        caller.park(until=me)
+        caller.park_for(me)
         self._idle.append(host)
         self._here, self._rsp = me, self._top.load()[0] + self._stub.frame

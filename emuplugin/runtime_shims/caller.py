@@ -55,9 +55,10 @@ class Returned(NamedTuple):
 @dataclass(slots=True, eq=False)
 class HostGoroutine:
     """A goroutine for calls. ``ended`` is how its call ended, if that was not a plain return
-    while it was waited for."""
+    while it was waited for. ``parked``: it waits for somebody to ready it."""
 
     g: int
+    parked: bool = False
     ended: Panic | Goexit | Returned | None = None
 
 
@@ -200,25 +201,24 @@ class Caller:
 
     # --- the scheduler ----------------------------------------------------------------------
 
-    def prepare_ready(self, g: int) -> tuple[int, bytes]:
-        """What to call to make a parked goroutine runnable: ``systemstack`` and its stack argument."""
+    def prepare_ready(self, host: HostGoroutine) -> tuple[int, bytes]:
+        """What to call to make a parked host goroutine runnable: ``systemstack``, and its argument
+        on the stack."""
+        host.parked = False
         value = self.runtime.stubs.ready_value
-        self._memory.write_u64(value + 8, g)
+        self._memory.write_u64(value + 8, host.g)
         return self._systemstack, pack("<Q", value)
 
-    def ready(self, g: int) -> None:
-        """Make a parked goroutine runnable, from the active one."""
-        entry, stack = self.prepare_ready(g)
-        self.call(entry, 0, (), (), stack, 8)
-
-    def park(self, *, until: int) -> None:
-        """Park the active goroutine and run others, until goroutine ``until`` arrives at a stub
-        (0: until a new host goroutine starts). When readied it arrives at its own stub."""
-        g, stub = self.active.g, self.runtime.stubs.calls[0]
-        area = self._memory.read_u64(g + self._stktopsp) - 8 - stub.frame
+    def park_for(self, g: int) -> None:
+        """Park the active goroutine, then make goroutine ``g`` runnable, and run until ``g``
+        arrives at its stub. The active one arrives at its own when it is readied."""
+        active, stub = self.active, self.runtime.stubs.calls[0]
+        area = self._memory.read_u64(active.g + self._stktopsp) - 8 - stub.frame
         self._memory.write_u64(area - 8, stub.back)
-        self.waited = until
-        self.runtime.start(self._gopark, g, area - 8)
+        active.parked = True
+        self.waited = g
+        handoff = self.runtime.stubs.handoff_value
+        self.runtime.start(self._gopark, active.g, area - 8, (handoff, g))
 
     def end(self, host: HostGoroutine, ended: Panic | Goexit | Returned) -> bool:
         """A host goroutine's call has ended. True where that is what the current run waits for;
@@ -231,6 +231,7 @@ class Caller:
             self._memory.write_u64(host.g + self._defer, 0)
         if host.g == self.waited:
             return True
+        host.parked = True
         stub = self.runtime.stubs.calls[0]
         rsp = self._top.load()[0]
         back = self.runtime.process.engine.rip
@@ -263,6 +264,7 @@ class Caller:
         g = self.runtime.g
         if g == self.waited or g not in self.hosts:  # g0 during the boot is in no table
             return True
-        return self.end(
-            self.hosts[g], Returned(self.runtime.results(), self.runtime.float_results())
-        )
+        host = self.hosts[g]
+        registers = Returned(self.runtime.results(), self.runtime.float_results())
+        # It may be here for the second time, readied before it was waited for.
+        return self.end(host, host.ended or registers)

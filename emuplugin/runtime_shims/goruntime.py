@@ -47,6 +47,7 @@ class GoRuntime:
             layout,
             morestack=self.function("runtime.morestack_noctxt.abi0"),
             ready=self.function("runtime.ready"),
+            newproc=self.function("runtime.newproc"),
         )
         engine = process.engine
         # RDX is the closure, R14 is g, X15 is zero by convention.

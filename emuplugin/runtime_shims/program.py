@@ -25,13 +25,14 @@ from .caller import Caller, Goexit, Panic, PanicValue
 from .endings import Endings
 from .goruntime import CallResult, GoRuntime
 from .image import Image, map_image
-from .inits import AllocationCounter, InitTask, InitTrace, init_tasks
+from .inits import AllocationCounter, InitTask, InitTrace, init_tasks, is_of_runtime
 from .joining import initialise_newcomers, unify_types
 from .layouts import find_layout
 from .libc.library import CLibrary
 from .preemption import Preemption
 from .process import Process
 from .roots import Root, Roots
+from .stubs import STUBS_BASE
 
 Outcome = CallResult | Panic | Goexit
 
@@ -158,7 +159,13 @@ class Program:
         for module in self.modules:
             if module.image.holds(pc):
                 return module.pclntab
+        if STUBS_BASE <= pc < self.runtime.stubs.end:
+            return self._stub_table
         return None
+
+    @cached_property
+    def _stub_table(self) -> PclnTable:
+        return PclnTable(self.runtime.stubs.pclntab, STUBS_BASE)
 
     def symbol(self, name: str) -> int | None:
         """The address of a symbol in whichever module defines it first."""
@@ -169,13 +176,19 @@ class Program:
         that are not a return."""
         counter = AllocationCounter(self.runtime, self.caller.g)
         try:
-            for task in init_tasks(self.runtime, module.moduledata):
+            tasks = [
+                (*self._init_names(module, task), task)
+                for task in init_tasks(self.runtime, module.moduledata)
+            ]
+            tasks.sort(key=lambda entry: not is_of_runtime(entry[0]))
+            for package, names, task in tasks:
                 before, start = counter.read(), perf_counter()
                 task.run(self.runtime.memory, lambda entry: check(self.call(entry)))
                 seconds, after = perf_counter() - start, counter.read()
                 module.init_trace.append(
                     InitTrace(
-                        *self._init_names(module, task),
+                        package,
+                        names,
                         seconds,
                         after[0] - before[0],
                         after[1] - before[1],

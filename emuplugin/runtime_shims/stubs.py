@@ -31,6 +31,8 @@ CALL_SIZES = (256, 1 << 10, 1 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 20, 1 << 22
 _CALLBACK_FRAME = 64 + 8
 
 HLT = b"\xf4"
+_RETURN_TRUE = b"\xb8\x01\0\0\0"  # mov eax, 1
+_PCLNTAB_MAGIC = 0xFFFFFFF1  # internal/abi/symtab.go: Go120PCLnTabMagic
 _FUNC_ID_NORMAL = 0
 _NO_FUNCDATA = 0xFFFFFFFF
 
@@ -69,10 +71,18 @@ class _Function(NamedTuple):
 class Stubs:
     """The synthetic module. ``moduledata`` is its address; ``idle`` is where a goroutine of the
     host's starts; ``calls`` are the frames to call from, smallest first; ``callback`` is the code
-    of func values that are Python's; ``ready_value`` a func value for ``systemstack``."""
+    of func values that are Python's; ``ready_value`` is a func value for ``systemstack``,
+    ``handoff_value`` and ``spawn_value`` are unlock functions for ``gopark``."""
 
     def __init__(
-        self, space: AddressSpace, memory: Memory, layout: Layout, *, morestack: int, ready: int
+        self,
+        space: AddressSpace,
+        memory: Memory,
+        layout: Layout,
+        *,
+        morestack: int,
+        ready: int,
+        newproc: int,
     ) -> None:
         self._memory, self._layout = memory, layout
         space.map(STUBS_BASE, PAGE_SIZE, PROT_READ | PROT_EXEC, "[emuplugin stubs]")
@@ -81,17 +91,30 @@ class Stubs:
         self._functions: list[_Function] = []
         self.idle = self._place("emuplugin.idle", HLT, ((1, 0),))
         self.calls = tuple(self._call_stub(size, morestack) for size in CALL_SIZES)
-        callback = self._place(
-            "emuplugin.callback", HLT + HLT, ((1, 0), (2, _CALLBACK_FRAME))
-        )
+        callback = self._place("emuplugin.callback", HLT + HLT, ((1, 0), (2, _CALLBACK_FRAME)))
         self.callback = CallbackStub(callback, callback + 1, _CALLBACK_FRAME)
-        ready_code = self._ready_stub(ready)
+        # func() { ready(gp, 0, true) }, gp being what the closure holds:
+        # mov rax, [rdx + 8]; xor ebx, ebx; mov ecx, 1
+        ready_code = self._calling_stub(
+            "emuplugin.ready", b"\x48\x8b\x42\x08\x31\xdb\xb9\x01\0\0\0", ready
+        )
+        # For gopark, which calls them once the goroutine is parked:
+        # func(_ *g, next unsafe.Pointer) bool { ready((*g)(next), 0, true); return true }
+        # mov rax, rbx; xor ebx, ebx; mov ecx, 1 ... mov eax, 1
+        handoff_code = self._calling_stub(
+            "emuplugin.handoff", b"\x48\x89\xd8\x31\xdb\xb9\x01\0\0\0", ready, _RETURN_TRUE
+        )
+        # func(_ *g, fn unsafe.Pointer) bool { newproc((*funcval)(fn)); return true }
+        spawn_code = self._calling_stub("emuplugin.spawn", b"\x48\x89\xd8", newproc, _RETURN_TRUE)
         memory.write(STUBS_BASE, self._code)
         #: A func value whose code is ``idle``.
         self.idle_value = _TABLES
         memory.write_u64(self.idle_value, self.idle)
         self.ready_value = _TABLES + 16
         memory.write_u64(self.ready_value, ready_code)
+        self.handoff_value, self.spawn_value = _TABLES + 32, _TABLES + 40
+        memory.write_u64(self.handoff_value, handoff_code)
+        memory.write_u64(self.spawn_value, spawn_code)
         self.moduledata = self._write_module(_TABLES + 64)
 
     @property
@@ -128,14 +151,14 @@ class Stubs:
         self._place(f"emuplugin.call{room}", code, frames)
         return CallStub(room, frame, start, start + ready, start + back)
 
-    def _ready_stub(self, ready: int) -> int:
-        """``func() { ready(gp, 0, true) }``, gp being what the closure holds."""
-        # sub rsp, 32 (ready's spill space); mov rax, [rdx + 8]; xor ebx, ebx; mov ecx, 1;
-        # mov rdx, ready; call rdx; add rsp, 32; ret
-        body = b"\x48\x8b\x42\x08\x31\xdb\xb9\x01\0\0\0\x48\xba" + struct.pack("<Q", ready)
-        code = b"\x48\x83\xec\x20" + body + b"\xff\xd2\x48\x83\xc4\x20\xc3"
-        frames = ((4, 0), (len(code) - 1, 32), (len(code), 0))
-        return self._place("emuplugin.ready", code, frames)
+    def _calling_stub(self, name: str, load: bytes, target: int, leave: bytes = b"") -> int:
+        """A function that loads argument registers, calls ``target``, and returns."""
+        # sub rsp, 32 (the callee's spill space); load; mov rdx, target; call rdx; add rsp, 32;
+        # leave; ret
+        body = load + b"\x48\xba" + struct.pack("<Q", target) + b"\xff\xd2"
+        code = b"\x48\x83\xec\x20" + body + b"\x48\x83\xc4\x20" + leave + b"\xc3"
+        inside = 4 + len(body) + 4
+        return self._place(name, code, ((4, 0), (inside, 32), (len(code), 0)))
 
     def _write_module(self, at: int) -> int:
         """Write pclntab and moduledata from ``at`` on; return the moduledata's address."""
@@ -176,6 +199,8 @@ class Stubs:
         # struct stackmap {n, nbit}: one map of no bits, as runtime.no_pointers_stackmap.
         stack_map = struct.pack("<ii", 2, 0)
         bucket = bytes(20)  # struct findfuncbucket: all functions are found from the first on
+        header_at = at
+        at += 80
         addresses = {}
         for name, content in (
             ("names", bytes(names)), ("tables", bytes(tables)), ("index", index),
@@ -184,8 +209,28 @@ class Stubs:
             addresses[name] = at
             self._memory.write(at, content)
             at += -(-len(content) // 16) * 16
+        header = struct.pack(
+            "<IBBBBqQQ5Q",
+            _PCLNTAB_MAGIC,
+            0,
+            0,
+            1,  # minimal instruction size
+            8,  # pointer size
+            len(self._functions),
+            0,  # files
+            STUBS_BASE,
+            *(
+                addresses[part] - header_at
+                for part in ("names", "names", "names", "tables", "index")
+            ),
+        )
+        self._memory.write(header_at, header)
+        self.pclntab = header + self._memory.read(
+            header_at + len(header), at - header_at - len(header)
+        )
         module = at
         fields = {
+            "pcHeader": header_at,
             "findfunctab": addresses["bucket"],
             "minpc": STUBS_BASE,
             "maxpc": STUBS_BASE + len(self._code),

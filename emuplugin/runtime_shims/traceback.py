@@ -32,7 +32,7 @@ def unwind(
 ) -> Iterator[TraceFrame]:
     """The calls from ``pc`` up, where ``sp`` is RSP in that function's frame.
 
-    Ends where the pc is in no known module (the loader's stubs, ``goexit``).
+    Goes through the loader's stubs, and ends at ``goexit`` or where the pc is in no known module.
     """
     exact = True
     for _ in range(_MAX_FRAMES * 2):
@@ -40,7 +40,9 @@ def unwind(
         function = None if table is None else table.find(pc)
         if table is None or function is None or function.name == "runtime.goexit":
             return
-        frames = table.frames(pc if exact else pc - 1)
+        frames = ()
+        if not function.name.startswith("emuplugin."):  # the loader's stubs have no source
+            frames = table.frames(pc if exact else pc - 1)
         for index, frame in enumerate(frames):
             inlined = index < len(frames) - 1
             offset = pc - function.entry

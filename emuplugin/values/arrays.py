@@ -7,13 +7,16 @@ from functools import cached_property
 from typing import Any, cast
 
 from emuplugin.values.boxed import BoxedCodec, View
+from emuplugin.values.buffers import Buffered, image_of_buffer
 from emuplugin.values.codec import Codec
 from emuplugin.values.go_syntax import MAX_ITEMS, go_list
+from emuplugin.values.gotype import GoType
 from emuplugin.values.heap import Allocations
-from emuplugin.values.mismatch import Mismatch, wrong_type
+from emuplugin.values.live import refused
+from emuplugin.values.mismatch import Mismatch
 
 
-class ArrayView(View, Sequence[Any]):
+class ArrayView(View, Buffered, Sequence[Any]):
     """An array in guest memory. Elements can be read and set; a slice of it is a Python list."""
 
     __slots__ = ()
@@ -48,6 +51,9 @@ class ArrayView(View, Sequence[Any]):
 
     __hash__ = None  # type: ignore[assignment]
 
+    def _span(self) -> tuple[int, int, GoType, object]:
+        return self._address, self._codec.length, self._codec.element.type, self._owner
+
     def _element_address(self, index: int) -> int:
         length = self._codec.length
         position = index + length if index < 0 else index
@@ -73,8 +79,11 @@ class ArrayCodec(BoxedCodec):
         return ArrayView(self, address, owner)
 
     def build(self, value: Any, allocations: Allocations) -> bytes:
+        buffer = image_of_buffer(value, self.type.elem)
+        if buffer is not None and buffer[1] == self.length:
+            return bytes(buffer[0])
         if not isinstance(value, Iterable) or isinstance(value, str | dict):
-            raise wrong_type(self.expected, value)
+            raise refused(self, value)
         values = list(value)
         if len(values) != self.length:
             raise Mismatch(f"expected {self.expected}, got {len(values)} values")

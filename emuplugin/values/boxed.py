@@ -11,12 +11,12 @@ from typing import Any
 
 from emuplugin.cpu.calling import Place
 from emuplugin.values.codec import Codec, Reader
-from emuplugin.values.gotype import GoType
 from emuplugin.values.guest import CallResult
 from emuplugin.values.heap import Allocations
+from emuplugin.values.live import Live
 
 
-class View:
+class View(Live):
     """A value in guest memory. Its own names start with an underscore: fields own the others."""
 
     __slots__ = ("__weakref__", "_address", "_codec", "_owner")
@@ -29,10 +29,6 @@ class View:
         object.__setattr__(self, "_codec", codec)
         object.__setattr__(self, "_address", address)
         object.__setattr__(self, "_owner", owner)
-
-    @property
-    def _type(self) -> GoType:
-        return self._codec.type
 
     def __repr__(self) -> str:
         from emuplugin.values.go_syntax import MAX_DEPTH
@@ -61,7 +57,7 @@ class BoxedCodec(Codec):
         """A view of a new box; ``owner`` must be alive, because making the box may collect."""
         with Allocations(self.context.guest) as allocations:
             root = self.context.guest.hold(allocations.object(self.size, self.type))
-        self.context.memory.write(root.address, image)
+        self.context.heap.store(root.address, image, self.type)
         return self.view(root.address, root)
 
     def encode(self, value: Any, allocations: Allocations) -> bytes:

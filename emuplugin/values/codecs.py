@@ -16,7 +16,7 @@ from emuplugin.values.integers import IntegerCodec
 from emuplugin.values.interfaces import InterfaceCodec
 from emuplugin.values.maps import MapCodec
 from emuplugin.values.pointers import PointerCodec
-from emuplugin.values.slices import SliceCodec
+from emuplugin.values.slice_codec import SliceCodec
 from emuplugin.values.strings import BytesCodec, StringCodec
 from emuplugin.values.structs import StructCodec
 

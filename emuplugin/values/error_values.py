@@ -106,5 +106,6 @@ class ErrorCodec(Codec):
         data = message.encode("utf-8", "surrogateescape")
         text = allocations.bytes(data)
         error = allocations.object(_STRING.size, pointer_type.elem)
-        memory.write(error, _STRING.pack(text, len(data)))
+        allocations.protect()
+        self.context.heap.store(error, _STRING.pack(text, len(data)), pointer_type.elem)
         return _INTERFACE.pack(itab, error)

@@ -1,10 +1,10 @@
 """Writing to guest memory under the eyes of Go's garbage collector.
 
 Two rules keep the collector's picture of the heap true. An object that only Python knows needs a
-root before anything else runs in the guest (:class:`Allocations`). And a pointer that replaces
-another while the collector marks must go through the runtime's write barrier (:class:`Heap`);
-filling memory that Go has not seen yet needs none, because what is allocated during marking is
-born marked.
+root before anything else runs in the guest (:class:`Allocations`). And a pointer that is stored
+while the collector marks must go through the runtime's write barrier (:class:`Heap`), also into
+memory that is new: that is born marked and not scanned again, so if the pointer's root goes before
+the collector has seen it, nothing else tells of the object.
 """
 
 from __future__ import annotations
@@ -30,13 +30,25 @@ class Heap:
         self._lent: Root | None = None
         self._scratch_size = 0
 
-    def store(self, address: int, image: bytes, go_type: GoType) -> None:
+    def store(self, address: int, image: bytes | memoryview, go_type: GoType) -> None:
         """Put the ``image`` of a value of ``go_type`` at ``address``, which already holds one.
 
         What ``image`` points to must be rooted by the caller.
         """
         if go_type.ptr_bytes and self._marking():
             self._move(address, image, go_type.address)
+        else:
+            self.guest.memory.write(address, image)
+
+    def store_many(
+        self, address: int, image: bytes | memoryview, go_type: GoType
+    ) -> None:
+        """:meth:`store` of values of ``go_type`` that lie one after the other."""
+        if go_type.ptr_bytes and self._marking():
+            count = len(image) // go_type.size
+            words = (go_type.address, address, count, self.scratch(image), count)
+            # runtime/mbarrier.go: typedslicecopy(typ, dstPtr, dstLen, srcPtr, srcLen) int
+            self.guest.call_runtime("typedslicecopy", *words)
         else:
             self.guest.memory.write(address, image)
 
@@ -48,7 +60,7 @@ class Heap:
         else:
             self.guest.memory.write(address, image)
 
-    def scratch(self, image: bytes) -> int:
+    def scratch(self, image: bytes | memoryview) -> int:
         """Where ``image`` lies for the next call of the runtime. What it points to must be rooted:
         the collector does not look there."""
         self.reserve(len(image))
@@ -65,7 +77,7 @@ class Heap:
         self.guest.memory.write(self._lent.address + used, data)
         return self._lent.address + used
 
-    def _move(self, address: int, image: bytes, type_address: int) -> None:
+    def _move(self, address: int, image: bytes | memoryview, type_address: int) -> None:
         # runtime/mbarrier.go: typedmemmove(typ, dst, src) runs the bulk barrier, then copies.
         self.guest.call_runtime("typedmemmove", type_address, address, self.scratch(image))
 

@@ -11,14 +11,12 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from emuplugin.errors import GoError
-from emuplugin.values.boxed import View
 from emuplugin.values.codec import Codec
 from emuplugin.values.error_values import ITAB_TYPE, HeldInterface
 from emuplugin.values.gotype import GoType
 from emuplugin.values.heap import Allocations
+from emuplugin.values.live import Live, refused
 from emuplugin.values.mismatch import Mismatch, wrong_type
-from emuplugin.values.pointers import Pointer
-from emuplugin.values.slices import SliceView
 
 if TYPE_CHECKING:
     from emuplugin.values.context import Context
@@ -36,17 +34,17 @@ _DEFAULT_TYPES: dict[type, str] = {
 """What Python values become in an interface, as untyped constants do in Go."""
 
 
-class Interface:
+class Interface(Live):
     """A non-nil interface value. ``type`` is the dynamic type, ``value`` the value of that type.
 
     What is in an interface cannot change, so arrays and structs come out as copies.
     """
 
-    __slots__ = ("__weakref__", "_context", "_data", "_root", "_type")
+    __slots__ = ("__weakref__", "_codec", "_data", "_root")
 
-    def __init__(self, context: Context, go_type: GoType, data: int, root: Root | None) -> None:
-        self._context = context
-        self._type = go_type
+    def __init__(self, codec: Codec, data: int, root: Root | None) -> None:
+        """``codec`` is that of the dynamic type."""
+        self._codec = codec
         self._data = data
         self._root = root
 
@@ -58,7 +56,7 @@ class Interface:
     @property
     def value(self) -> Any:
         """The value inside, converted like any value of its type."""
-        codec = self._context.codec(self._type)
+        codec = self._codec
         if self._type.is_direct_iface:
             image = self._data.to_bytes(8, "little")
         else:
@@ -87,7 +85,7 @@ class InterfaceCodec(Codec):
         root = self.context.guest.hold(data) if data else None
         memory = self.context.memory
         address = memory.read_u64(word + ITAB_TYPE) if self.type.methods else word
-        return Interface(self.context, self.context.types.at(address), data, root)
+        return Interface(self.context.codec(self.context.types.at(address)), data, root)
 
     def encode(self, value: Any, allocations: Allocations) -> bytes:
         if value is None:
@@ -114,11 +112,14 @@ class InterfaceCodec(Codec):
         if codec.type.is_direct_iface:
             return codec.type, int.from_bytes(image, "little")
         address = allocations.object(codec.size, codec.type)
-        self.context.memory.write(address, image)
+        allocations.protect()
+        self.context.heap.store(address, image, codec.type)
         return codec.type, address
 
     def _codec_for(self, value: Any) -> Codec:
-        if isinstance(value, View | Pointer | SliceView) and value._codec.context is self.context:
+        if isinstance(value, Live):
+            if value._context is not self.context:
+                raise refused(self, value)
             return value._codec
         name = _DEFAULT_TYPES.get(type(value))
         address = None if name is None else self.context.guest.symbol(f"type:{name}")

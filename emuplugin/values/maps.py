@@ -9,14 +9,14 @@ from typing import Any, cast
 from emuplugin.errors import ChangedError
 from emuplugin.values.codec import Codec
 from emuplugin.values.go_syntax import MAX_DEPTH, MAX_ITEMS, go_list
-from emuplugin.values.gotype import GoType
 from emuplugin.values.guest import Root
 from emuplugin.values.heap import Allocations, BorrowedAllocations
+from emuplugin.values.live import Live, refused
 from emuplugin.values.map_access import MapAccess
-from emuplugin.values.mismatch import Mismatch, wrong_type
+from emuplugin.values.mismatch import Mismatch
 
 
-class MapView(MutableMapping[Any, Any]):
+class MapView(Live, MutableMapping[Any, Any]):
     """A Go map that is not nil, live: ``len``, iteration, ``m[key]``, ``m[key] = v``, ``del``.
 
     A lookup is a call into the guest; :meth:`items` walks the map in Python: ``dict(m.items())`` is
@@ -26,13 +26,11 @@ class MapView(MutableMapping[Any, Any]):
 
     __slots__ = ("__weakref__", "_codec", "_root")
 
+    _codec: MapCodec
+
     def __init__(self, codec: MapCodec, root: Root) -> None:
         self._codec = codec
         self._root = root
-
-    @property
-    def _type(self) -> GoType:
-        return self._codec.type
 
     def __len__(self) -> int:
         return self._codec.access.memory.count(self._root.address)
@@ -185,7 +183,7 @@ class MapCodec(Codec):
         if isinstance(value, MapView) and value._codec is self:
             return value._root.address.to_bytes(8, "little")
         if not isinstance(value, Mapping):
-            raise wrong_type(self.expected, value)
+            raise refused(self, value)
         root = self.access.make(len(value))
         allocations.keep(root)
         self._fill(root.address, list(value.items()), allocations)

@@ -20,7 +20,7 @@ from emuplugin.values.heap import Allocations
 from emuplugin.values.integers import IntegerCodec
 from emuplugin.values.mismatch import Mismatch
 from emuplugin.values.shape import shape_of
-from emuplugin.values.slices import HEADER, new_array
+from emuplugin.values.slice_codec import HEADER, new_array_of
 
 if TYPE_CHECKING:
     from emuplugin.values.context import Context
@@ -147,7 +147,7 @@ class CallPlan:
         self, codec: Codec, values: Sequence[Any], frame: Frame, allocations: Allocations
     ) -> None:
         """Make the slice that a variadic function gets: nil if there are no further arguments."""
-        pointer = new_array(codec, values, allocations) if values else 0
+        pointer = new_array_of(codec, values, allocations) if values else 0
         self.layout.params[-1].scatter(HEADER.pack(pointer, len(values), len(values)), frame)
 
     def _rejected(self, position: int, mismatch: Mismatch) -> Exception:

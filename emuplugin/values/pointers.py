@@ -9,13 +9,13 @@ from typing import Any
 
 from emuplugin.values.boxed import View
 from emuplugin.values.codec import Codec
-from emuplugin.values.gotype import GoType
 from emuplugin.values.guest import Root
 from emuplugin.values.heap import Allocations
-from emuplugin.values.mismatch import Mismatch, wrong_type
+from emuplugin.values.live import Live, refused
+from emuplugin.values.mismatch import Mismatch
 
 
-class Pointer:
+class Pointer(Live):
     """A pointer that is not nil. ``pointer.value`` is what it points to, read and set.
 
     Attributes are those of the struct it points to, as Go has it. Two pointers are equal if they
@@ -32,10 +32,6 @@ class Pointer:
         object.__setattr__(self, "_codec", codec)
         object.__setattr__(self, "_root", root)
         object.__setattr__(self, "_address", address)
-
-    @property
-    def _type(self) -> GoType:
-        return self._codec.type
 
     @property
     def value(self) -> Any:
@@ -110,6 +106,7 @@ class PointerCodec(Codec):
         ):
             image = self.element.encode(value, allocations)
             address = allocations.object(self.element.size, self.type.elem)
-            self.context.memory.write(address, image)
+            allocations.protect()
+            self.context.heap.store(address, image, self.type.elem)
             return address
-        raise wrong_type(self.expected, value)
+        raise refused(self, value)

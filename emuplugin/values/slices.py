@@ -1,44 +1,52 @@
-"""Slices: a live sequence that shares its elements with Go."""
+"""Slices: a live, mutable sequence that shares its elements with Go."""
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
-from typing import Any, cast
+from collections.abc import Iterable, Iterator, MutableSequence
+from typing import Any
 
-from emuplugin.values.codec import Codec
-from emuplugin.values.go_syntax import MAX_DEPTH, MAX_ITEMS, go_list
+from emuplugin.errors import ChangedError
+from emuplugin.values.buffers import Buffered
+from emuplugin.values.go_syntax import MAX_DEPTH
 from emuplugin.values.gotype import GoType
 from emuplugin.values.guest import Root
-from emuplugin.values.heap import Allocations
-from emuplugin.values.mismatch import Mismatch, wrong_type
-
-HEADER = struct.Struct("<QQQ")
-"""Pointer, length, capacity."""
+from emuplugin.values.mismatch import Mismatch
+from emuplugin.values.slice_codec import HEADER, SliceCodec
 
 
-class SliceView(Sequence[Any]):
+class SliceView(Buffered, MutableSequence[Any]):
     """A Go slice: ``len(s)``, ``s[i]``, ``s[i] = v``, ``s[i:j]``, which shares memory as in Go.
 
     It is the slice that was read, as a Go variable of slice type is: when Go assigns another one to
     the place where it came from, this one does not follow.
+
+    What changes the length works as in Go, in place while the capacity allows and in new memory
+    otherwise: ``s.append(v)`` is ``s = append(s, v)``, ``insert`` is ``slices.Insert``, ``del`` is
+    ``slices.Delete`` (elements move down, the end is zeroed), so that slices sharing the memory see
+    it as they would in Go. The new slice is stored where this one was read from (a variable, field
+    or element); ChangedError if that holds another slice by then.
     """
 
-    __slots__ = ("__weakref__", "_address", "_capacity", "_codec", "_length", "_root")
+    __slots__ = ("__weakref__", "_address", "_capacity", "_codec", "_length", "_place", "_root")
+
+    _codec: SliceCodec
 
     def __init__(
-        self, codec: SliceCodec, root: Root | None, address: int, length: int, capacity: int
+        self,
+        codec: SliceCodec,
+        root: Root | None,
+        address: int,
+        length: int,
+        capacity: int,
+        place: tuple[int, object] | None = None,
     ) -> None:
+        """``place`` is where the slice was read from: its address and what keeps that alive."""
         self._codec = codec
         self._root = root
         self._address = address
         self._length = length
         self._capacity = capacity
-
-    @property
-    def _type(self) -> GoType:
-        return self._codec.type
+        self._place = place
 
     @property
     def cap(self) -> int:
@@ -64,11 +72,43 @@ class SliceView(Sequence[Any]):
         address = self._address + start * codec.element.size
         return SliceView(codec, self._root, address, length, self._capacity - start)
 
-    def __setitem__(self, index: int, value: Any) -> None:
+    def __setitem__(self, index: Any, value: Any) -> None:
+        if isinstance(index, slice):
+            self._set_slice(index, value)
+            return
         try:
             self._codec.element.write(self._element_address(index), value)
         except Mismatch as mismatch:
             raise mismatch.error(f"{self._codec.type.string} element {index}") from None
+
+    def __delitem__(self, index: Any) -> None:
+        if not isinstance(index, slice):
+            position = self._position(index)
+            self._replace(position, position + 1, ())
+            return
+        start, stop, step = index.indices(self._length)
+        if step == 1:
+            self._replace(start, max(start, stop), ())
+            return
+        for position in sorted(range(start, stop, step), reverse=True):
+            self._replace(position, position + 1, ())
+
+    def insert(self, index: int, value: Any) -> None:
+        """Put a value before element ``index``, as ``slices.Insert``."""
+        start = slice(index, None).indices(self._length)[0]
+        self._replace(start, start, (value,))
+
+    def append(self, value: Any) -> None:
+        """``s = append(s, value)``."""
+        self._replace(self._length, self._length, (value,))
+
+    def extend(self, values: Iterable[Any]) -> None:
+        """``s = append(s, values...)``."""
+        self._replace(self._length, self._length, values)
+
+    def clear(self) -> None:
+        """Make it empty: ``s = slices.Delete(s, 0, len(s))``."""
+        self._replace(0, self._length, ())
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self._codec.element.decode_many(self._address, self._length, self._root))
@@ -85,54 +125,43 @@ class SliceView(Sequence[Any]):
     def __repr__(self) -> str:
         return f"{self._codec.type.string}{self._codec.go_syntax(self, MAX_DEPTH)}"
 
-    def _element_address(self, index: int) -> int:
+    def _position(self, index: int) -> int:
         position = index + self._length if index < 0 else index
         if not 0 <= position < self._length:
             raise IndexError(f"index out of range [{index}] with length {self._length}")
-        return self._address + position * self._codec.element.size
+        return position
 
+    def _element_address(self, index: int) -> int:
+        return self._address + self._position(index) * self._codec.element.size
 
-class SliceCodec(Codec):
-    """``[]T``. Takes None for nil, slices of the same type as they are, and iterables, copied."""
+    def _set_slice(self, index: slice, values: Iterable[Any]) -> None:
+        start, stop, step = index.indices(self._length)
+        if step == 1:
+            self._replace(start, max(start, stop), values)
+            return
+        positions, items = range(start, stop, step), list(values)
+        if len(positions) != len(items):
+            raise ValueError(f"expected {len(positions)} values for the slice, got {len(items)}")
+        for position, item in zip(positions, items, strict=True):
+            self[position] = item
 
-    @cached_property
-    def element(self) -> Codec:
-        """The codec of the elements."""
-        return self.context.codec(self.type.elem)
+    def _replace(self, start: int, stop: int, values: Iterable[Any]) -> None:
+        """Put values in the place of others; the slice grows or shrinks as it must."""
+        header = HEADER.pack(self._address, self._length, self._capacity)
+        if self._place and self._context.memory.read(self._place[0], HEADER.size) != header:
+            raise ChangedError(
+                f"the place that this {self._type.string} was read from holds another one now;"
+                " read it again"
+            )
+        try:
+            root, *header_now = self._codec.replace(self, start, stop, values)
+        except Mismatch as mismatch:
+            raise mismatch.error(self._type.string) from None
+        self._root = root
+        self._address, self._length, self._capacity = header_now
+        if self._place:
+            image = HEADER.pack(*header_now)
+            self._context.heap.store(self._place[0], image, self._codec.type)
 
-    def decode(self, image: bytes, owner: object) -> SliceView:
-        address, length, capacity = HEADER.unpack(image)
-        root = self.context.guest.hold(address) if address else None
-        return SliceView(self, root, address, length, capacity)
-
-    def encode(self, value: Any, allocations: Allocations) -> bytes:
-        if value is None:
-            return bytes(HEADER.size)
-        if isinstance(value, SliceView) and value._codec is self:
-            return HEADER.pack(value._address, value._length, value._capacity)
-        if not isinstance(value, Iterable) or isinstance(value, str | dict):
-            raise wrong_type(self.expected, value)
-        values = list(value)
-        return HEADER.pack(new_array(self.element, values, allocations), len(values), len(values))
-
-    def go_syntax(self, value: Any, depth: int) -> str:
-        view = cast(SliceView, value)
-        if view.is_nil:
-            return "(nil)"
-        if not depth:
-            return "{...}"
-        shown = [view[index] for index in range(min(len(view), MAX_ITEMS))]
-        items = [self.element.go_syntax(item, depth - 1) for item in shown]
-        return go_list(items, more=len(view) > len(shown))
-
-
-def new_array(element: Codec, values: Sequence[Any], allocations: Allocations) -> int:
-    """The address of a new array that holds ``values``; ``runtime.zerobase`` if it has no bytes."""
-    image = element.encode_many(values, allocations)
-    if not element.type.ptr_bytes:
-        return allocations.bytes(image) or element.context.zero_base
-    if not image:
-        return element.context.zero_base
-    address = allocations.object(len(image), element.type)
-    element.context.memory.write(address, image)
-    return address
+    def _span(self) -> tuple[int, int, GoType, object]:
+        return self._address, self._length, self._codec.element.type, self._root

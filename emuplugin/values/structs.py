@@ -13,7 +13,8 @@ from emuplugin.values.boxed import BoxedCodec, View
 from emuplugin.values.go_syntax import go_list
 from emuplugin.values.gotype import Field, GoType
 from emuplugin.values.heap import Allocations
-from emuplugin.values.mismatch import Mismatch, wrong_type
+from emuplugin.values.live import refused
+from emuplugin.values.mismatch import Mismatch
 
 
 class StructView(View):
@@ -118,7 +119,7 @@ class StructCodec(BoxedCodec):
         if is_dataclass(value) and not isinstance(value, type):
             value = {f.name: getattr(value, f.name) for f in dataclass_fields(value)}
         if not isinstance(value, Mapping):
-            raise wrong_type(self.expected, value)
+            raise refused(self, value)
         image = bytearray(self.size)
         for name, item in value.items():
             field = self.own_fields.get(name)

@@ -68,3 +68,16 @@ def test_examples_run(plugins: Path, command: str, tmp_path: Path) -> None:
             timeout=300,
         )
         assert done.returncode == (int(expected[1]) if expected else 0), (line, done.stderr)
+
+
+def test_help_and_errors_start_without_rich(tmp_path: Path) -> None:
+    script = "import sys, emuplugin.cli as c; c.main(sys.argv[1:]); print('rich' in sys.modules)"
+    for arguments in (["--help"], ["call", "missing.so", "F"], ["info", "missing.so"]):
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", script, *arguments],
+            cwd=tmp_path,
+            env=environment(),
+            capture_output=True,
+            text=True,
+        )
+        assert done.stdout.endswith("False\n")

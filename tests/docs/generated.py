@@ -11,6 +11,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -169,6 +170,28 @@ def _versions() -> Iterator[str]:
         yield f"| {minor} | {PATCHES[minor]} | {measured} |"
 
 
+def _patch_changes() -> Iterator[str]:
+    for version in known_versions():
+        layouts = list(load_table(version).layouts.values())
+        for before, after in pairwise(layouts):
+            changed = {
+                part: [
+                    name
+                    for name in sorted(old.keys() | after.parts()[part].keys())
+                    if old.get(name) != after.parts()[part].get(name)
+                ]
+                for part, old in before.parts().items()
+            }
+            told = [
+                f"{part}: {', '.join(f'`{name}`' for name in names)}"
+                for part, names in changed.items()
+                if names
+            ]
+            if told:
+                span = f"{before.version} to {after.version}".replace("go", "")
+                yield f"- {span}: {'; '.join(told)}"
+
+
 def _goamd64() -> Iterator[str]:
     yield f"GOAMD64 may be {' or '.join(GOAMD64_LEVELS)}."
 
@@ -263,6 +286,7 @@ _PARTS: dict[str, Callable[[], Iterator[str]]] = {
     **{function.__name__: (lambda f=function: _function(f)) for function in FUNCTIONS},
     "system calls": _syscalls,
     "go versions": _versions,
+    "patch changes": _patch_changes,
     "goamd64": _goamd64,
     "boot steps": _steps,
     "error tree": _error_tree,

@@ -31,7 +31,7 @@ def _rounded(size: int) -> int:
 
 
 def _place(kernel: Kernel, size: int) -> int:
-    """Where a new mapping goes: behind the last one, or into the first gap when the end is reached."""
+    """Where a new mapping goes: behind the last one, or into the first gap at the end."""
     space = kernel.space
     at = space.gap(size, kernel.mmap_next, MMAP_END)
     if at is None:

@@ -148,7 +148,8 @@ for _number, _name in (
     (165, "mount"), (166, "umount2"), (155, "pivot_root"), (161, "chroot"), (175, "init_module"),
     (313, "finit_module"), (176, "delete_module"), (246, "kexec_load"), (169, "reboot"),
     (272, "unshare"), (308, "setns"), (321, "bpf"), (298, "perf_event_open"), (167, "swapon"),
-    (310, "process_vm_readv"), (311, "process_vm_writev"), (323, "userfaultfd"), (425, "io_uring_setup"),
+    (310, "process_vm_readv"), (311, "process_vm_writev"), (323, "userfaultfd"),
+    (425, "io_uring_setup"),
 ):  # fmt: skip
     refuse(_number, _name, linux.EPERM, "not from inside a machine")
 for _number, _name in ((41, "socket"), (53, "socketpair")):

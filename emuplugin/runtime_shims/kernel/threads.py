@@ -100,7 +100,8 @@ class Threads:
             if not waiting:
                 raise AllAsleepError
             first = min(waiting, key=lambda t: (t.wait.deadline, t.tid))  # type: ignore[union-attr]
-            assert first.wait is not None and first.wait.deadline is not None
+            assert first.wait is not None
+            assert first.wait.deadline is not None
             self._kernel.clock.advance_to(first.wait.deadline)
             self.wake(first, first.wait.timeout)
         return self._runnable.popleft()
