@@ -12,6 +12,8 @@ Nothing of the plugin runs on the host.
 from __future__ import annotations
 
 import os
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from .errors import (
     AlreadyLoadedError,
@@ -51,11 +53,12 @@ from .errors import (
     VersionMismatchError,
     WrongTargetError,
 )
-from .machine import Machine
-from .opening import open_shared
-from .plugin import Plugin
-from .sandbox import Limits, Sandbox
-from .values import Function, Variable
+
+if TYPE_CHECKING:
+    from .machine import Machine
+    from .plugin import Plugin
+    from .sandbox import Limits, Sandbox
+    from .values import Function, Variable
 
 __version__ = "0.1.0"
 
@@ -106,10 +109,40 @@ __all__ = [
 ]
 
 
+# Where the rest of the public names live. They are imported when they are first used, which
+# keeps `import emuplugin` and the command line's help quick.
+_LAZY = {
+    "Function": "emuplugin.values",
+    "Limits": "emuplugin.sandbox",
+    "Machine": "emuplugin.machine",
+    "Plugin": "emuplugin.plugin",
+    "Sandbox": "emuplugin.sandbox",
+    "Variable": "emuplugin.values",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(_LAZY[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
 def open(path: str | os.PathLike[str], sandbox: Sandbox | None = None) -> Plugin:
     """Open a Go plugin in a machine of its own.
 
     Without a ``sandbox``, opening a file that is open already returns the same plugin, as in Go.
     With one, the plugin is opened anew. Raises OpenError and its kinds.
     """
-    return open_shared(path) if sandbox is None else Machine(sandbox).open(path)
+    if sandbox is None:
+        from .opening import open_shared
+
+        return open_shared(path)
+    from .machine import Machine
+
+    return Machine(sandbox).open(path)

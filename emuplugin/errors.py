@@ -154,6 +154,19 @@ class ChangedError(EmupluginError, RuntimeError):
     not do what it seems to do. Read it again."""
 
 
+class WouldDeadlock(EmupluginError):
+    """Python waited for a channel, and no goroutine is left that could end the wait. In Go that is
+    a fatal error; here nothing has happened, and the plugin stays usable."""
+
+
+class ChannelTimeout(EmupluginError, TimeoutError):
+    """A channel operation had to wait longer than its timeout."""
+
+
+class ChannelClosed(EmupluginError, EOFError):
+    """The channel to receive from is closed and empty."""
+
+
 class GoError(EmupluginError):
     """A function's last result was a non-nil ``error``.
 

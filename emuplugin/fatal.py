@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from .errors import GoDeadlock, GoFatal, GoOutOfMemory, GoroutinePanic, GoStackOverflow
 
+#: How lines start that the runtime prints ahead of ``fatal error:``.
+ANNOUNCEMENTS = (b"runtime: ", b"unexpected fault address ")
+
 # (text in "fatal error: ...", exception), as in runtime/proc.go: checkdead, stack.go: newstack,
 # malloc.go and mheap.go.
 _KINDS: tuple[tuple[str, type[GoFatal]], ...] = (

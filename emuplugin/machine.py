@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
+from .cpu.address_space import NoMemoryError
 from .cpu.memory import GuestMemoryError
+from .cpu.physical import OutOfPhysicalMemoryError
 from .elf.file import ElfFile
 from .errors import (
     ClosedError,
@@ -20,13 +22,18 @@ from .errors import (
     GoPanic,
     OpenError,
 )
-from .fatal import fatal_error
+from .fatal import ANNOUNCEMENTS, fatal_error
+from .python_calls import PythonCalls
 from .runtime_shims.caller import Panic
 from .runtime_shims.goruntime import CallResult
-from .runtime_shims.kernel.kernel import AllAsleepError, ExitError, Fatal
+from .runtime_shims.kernel.kernel import (
+    AllAsleepError,
+    ExitError,
+    Fatal,
+    memory_limit_exceeded,
+)
 from .runtime_shims.program import Module, Outcome, Program
 from .runtime_shims.traceback import render
-from .python_calls import PythonCalls
 from .sandbox import Sandbox
 from .values import Context
 from .values.guest import ModuleTypes
@@ -249,7 +256,9 @@ class Machine:
     def run_inits(self, module: Module) -> None:
         """Run the init functions of a module that have not run."""
         program = self.program
-        self._guarded(lambda: program.run_inits(module, self._check_outcome))
+        ended = self._guarded(lambda: program.run_inits(module))
+        if ended is not None:
+            self._raise(ended)
 
     def _check_alive(self) -> None:
         if self._closed:
@@ -277,6 +286,8 @@ class Machine:
         if isinstance(error, Fatal):
             where = f"pc={error.rip:#x}, address {error.address:#x}"
             self._die(self._fatal(f"signal {error.number} at {where}"))
+        if isinstance(error, (NoMemoryError, OutOfPhysicalMemoryError)):
+            error = memory_limit_exceeded(self.sandbox.limits.memory)
         if isinstance(error, GuestMemoryError):
             self._die(EmulationError(f"the runtime's data are corrupt: {error}"))
         # A broken limit, Ctrl-C, a bug of ours.
@@ -292,7 +303,7 @@ class Machine:
         """The runtime starts to report why it gives up: keep what it prints for the exception."""
         kernel = self.program.process.kernel
         if kernel.stderr_capture is None:
-            kernel.stderr_capture = bytearray()
+            kernel.capture_stderr(ANNOUNCEMENTS)
             self._captured_panic = panic
 
     def _fatal(self, otherwise: str) -> EmupluginError | None:
@@ -303,10 +314,6 @@ class Machine:
         if not text and not otherwise:
             return None
         return fatal_error(text or otherwise, panic=self._captured_panic)
-
-    def _check_outcome(self, outcome: Outcome) -> None:
-        if type(outcome) is not CallResult:
-            self._raise(outcome)
 
     def _raise(self, outcome: Outcome) -> NoReturn:
         goroutine = self.program.runtime.get_at(self.program.caller.g, "runtime.g", "goid")

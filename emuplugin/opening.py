@@ -77,6 +77,7 @@ def _open(machine: Machine, path: str, name: str) -> Plugin:
     if machine.state == "empty":
         module = machine.start(file)
     else:
+        _check_version(machine, file)
         module = machine.program.add(file)
         try:
             _check_module(machine, module)
@@ -98,6 +99,16 @@ def _open(machine: Machine, path: str, name: str) -> Plugin:
     timings["run the inits"] = perf_counter() - start
     plugin.timings.update(timings)
     return plugin
+
+
+def _check_version(machine: Machine, file: ElfFile) -> None:
+    """A plugin of another Go version: Go would abort while it reads the plugin's module data."""
+    mine, its = machine.program.build_info, file.build_info
+    if its is not None and its.go_version != mine.go_version:
+        raise VersionMismatchError(
+            "plugin was built with a different version of package runtime: "
+            f"{its.go_version}, the machine runs {mine.go_version}; open it in a machine of its own"
+        )
 
 
 def _check_module(machine: Machine, module: Module) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .elf.buildinfo import BuildInfo
 from .errors import OpenError, SymbolNotFoundError
-from .values import Function, Variable
+from .values import Function, GoType, Variable
 from .values.names import read_string
+from .values.type_index import TypeIndex
+from .values.type_object import TypeObject
 
 if TYPE_CHECKING:
     from .machine import Machine
@@ -34,13 +36,17 @@ class Plugin:
         self._table = dict(self._read_table())
 
     def __repr__(self) -> str:
-        return f"<Plugin {self.plugin_path!r} from {self.path}: {', '.join(self.exports)}>"
+        names = sorted(self._table)
+        more = f", and {len(names) - 8} more" if len(names) > 9 else ""
+        exports = ", ".join(names[: 8 if more else 9]) + more
+        return f"<Plugin {self.plugin_path!r} from {self.path}: {exports}>"
 
     def lookup(self, name: str) -> Symbol:
         """The exported variable or function ``name``.
 
-        Raises SymbolNotFoundError with Go's words.
+        Raises SymbolNotFoundError with Go's words, ClosedError and DeadMachineError.
         """
+        _ = self.machine.program  # says so if the machine is closed or dead
         symbol = self._symbols.get(name)
         if symbol is None:
             if name not in self._table:
@@ -72,6 +78,23 @@ class Plugin:
         """How many relocations of each kind were applied."""
         return self._module.image.relocations
 
+    @cached_property
+    def types(self) -> TypeIndex:
+        """All Go types of the plugin by name; see :class:`TypeIndex`."""
+        return TypeIndex(self._all_types())
+
+    def type(self, name: str) -> TypeObject:
+        """A Go type by name, to make values of: ``plugin.type("main.Point")(X=1, Y=2)``.
+
+        UnsupportedTypeError if the plugin has no such type.
+        """
+        return TypeObject(self.machine.context, self.types.find(name))
+
+    def make(self, type: str, *args: Any) -> Any:
+        """Make a value: ``plugin.make("[]int", 3)``, ``plugin.make("map[string]int")``, as Go's
+        ``make``; of other types (``plugin.make("*int", 5)``) what calling :meth:`type` gives."""
+        return self.type(type).make(*args)
+
     def close(self) -> None:
         """Close the plugin's machine, with all plugins in it, and free its memory. Go cannot do
         that; here everything of this machine says afterwards that it is closed."""
@@ -93,6 +116,19 @@ class Plugin:
                 )
             entries.append((name, (types + type_offset, address)))
         return entries
+
+    def _all_types(self) -> Iterator[GoType]:
+        """Every type that has a symbol. Names of symbols may be hashes: the types tell theirs."""
+        module, types = self._module, self.machine.context.types
+        low, high = module.get("types"), module.get("etypes")
+        for symbol in module.image.file.symbols:
+            name = symbol.name
+            # "type:." are names, equality functions and the like; "type:*" marks the start.
+            if not symbol.defined or not name.startswith("type:") or name[5:6] in (".", "*"):
+                continue
+            address = module.image.base + symbol.value
+            if low <= address < high:
+                yield types.at(address)
 
     def _make(self, name: str, type_address: int, address: int) -> Symbol:
         context = self.machine.context

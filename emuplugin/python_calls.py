@@ -67,7 +67,8 @@ class PythonCalls:
         element = machine.symbol("type:errors.errorString")
         if not type_address or not element:
             type_address = element = machine.symbol("type:runtime.plainError")
-        assert type_address is not None and element is not None
+        assert type_address is not None
+        assert element is not None
         with Allocations(machine) as allocations:
             text = allocations.bytes(summary)
             allocations.protect()

@@ -9,14 +9,13 @@ import struct
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Final, NamedTuple
-from urllib.parse import unquote
 
 from emuplugin.elf.file import ElfFile
 from emuplugin.elf.moduledata import find_moduledata
 from emuplugin.elf.pclntab import PclnTable
 from emuplugin.elf.relocations import relocate
 from emuplugin.errors import FormatError
-from emuplugin.runtime_shims.inits import is_of_runtime
+from emuplugin.runtime_shims.inits import is_of_runtime, package_of
 from emuplugin.runtime_shims.layouts import Layout, find_layout
 from emuplugin.values import Types
 from emuplugin.values.guest import ModuleTypes
@@ -191,10 +190,4 @@ class MappedFile:
             entries = struct.iter_unpack("<Q", self.memory.view(task + 8, 8 * count))
             found = [functions.find(pc) for (pc,) in entries]
             names = tuple(function.name for function in found if function is not None)
-            yield _package(names[0]) if names else "", names
-
-
-def _package(function: str) -> str:
-    """``net/http`` for its ``net/http.init`` and ``net/http.init.0.func1``. Symbol names have
-    dots in a path's last element, and some more, as ``%2e`` (cmd/internal/objabi: PathToPrefix)."""
-    return unquote(function[: function.rfind(".init")])
+            yield package_of(names[0]) if names else "", names

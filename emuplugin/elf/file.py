@@ -201,13 +201,17 @@ class ElfFile:
         start, size = self.dynamic.get(start_tag, 0), self.dynamic.get(size_tag, 0)
         if size % _WORD or size > _MAX_INIT_FUNCTIONS * _WORD:
             raise FormatError(f"array of initialising functions of {size} bytes")
-        words = (self.relocations.word_at(start + at) for at in range(0, size, _WORD))
-        functions = tuple(word for word in words if word)
-        for function in functions:
+        functions = []
+        for at in range(start, start + size, _WORD):
+            function = self.relocations.word_at(at)
+            if not function:
+                continue
+            # Each is checked as it is read: a corrupt array must not be read to its end first.
             segment = self.segment_at(function)
             if segment is None or not segment.executable:
                 raise FormatError(f"initialising function at {function:#x}, where no code is")
-        return functions
+            functions.append(function)
+        return tuple(functions)
 
     # --- sections and what Go adds ----------------------------------------------------------
 

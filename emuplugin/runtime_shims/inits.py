@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from emuplugin.cpu.memory import Memory
+from emuplugin.elf.pclntab import PclnTable
 
 from .goruntime import GoRuntime
 
 _NOT_STARTED, _STARTED, _DONE = 0, 1, 2
 # What the runtime imports, as far as it may have init functions: go list -deps runtime.
 _BELOW_RUNTIME = frozenset(
-    ("internal/abi", "internal/bytealg", "internal/chacha8rand", "internal/cpu", "internal/godebugs",
-     "internal/strconv", "internal/stringslite", "math/bits", "runtime")
+    ("internal/abi", "internal/bytealg", "internal/chacha8rand", "internal/cpu",
+     "internal/godebugs", "internal/strconv", "internal/stringslite", "math/bits", "runtime")
 )  # fmt: skip
 _BELOW_RUNTIME_FOLDERS = ("internal/runtime/", "runtime/internal/")
 
@@ -29,12 +31,29 @@ class InitTask:
     address: int
     functions: tuple[int, ...]
 
-    def run(self, memory: Memory, call: Callable[[int], None]) -> None:
-        """Run the functions and keep the task's state as the runtime would."""
+    def run(self, memory: Memory, call: Callable[[int], bool]) -> bool:
+        """Run the functions and keep the task's state as the runtime would. ``call`` tells whether
+        a function returned; False as soon as one did not."""
         memory.write_u32(self.address, _STARTED)
-        for function in self.functions:
-            call(function)
+        if not all(map(call, self.functions)):
+            return False
         memory.write_u32(self.address, _DONE)
+        return True
+
+    def names(self, functions: PclnTable) -> tuple[str, tuple[str, ...]]:
+        """The package and the functions' names."""
+        found = [functions.find(entry) for entry in self.functions]
+        names = tuple(function.name for function in found if function is not None)
+        return package_of(names[0]) if names else "", names
+
+
+def package_of(function: str) -> str:
+    """``net/http`` for its ``net/http.init`` and ``net/http.init.0.func1``.
+
+    Symbol names have dots in a path's last element, and some more characters, as ``%2e``
+    (cmd/internal/objabi: PathToPrefix).
+    """
+    return unquote(function[: function.rfind(".init")])
 
 
 @dataclass(frozen=True, slots=True)

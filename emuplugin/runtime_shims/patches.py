@@ -17,8 +17,8 @@ from .process import Process
 from .stubs import HLT, STUBS_BASE
 
 _COPIES = STUBS_BASE + PAGE_SIZE
-# First instructions of functions that the compiler makes (cmd/internal/obj/x86/obj6.go: stacksplit):
-# none of them refers to its own address.
+# First instructions of functions that the compiler makes (cmd/internal/obj/x86/obj6.go:
+# stacksplit): none of them refers to its own address.
 _PROLOGUES = {
     b"\x49\x3b\x66\x10": 4,  # cmp rsp, [r14 + 16]
     b"\x4c\x8d\x64\x24": 5,  # lea r12, [rsp - disp8]
@@ -44,10 +44,8 @@ class EntryTraps:
         """Call ``action`` whenever the guest enters ``entry``. When it returns False the guest goes
         on as if nothing had been there; True ends the run."""
         memory = self._process.memory
-        if entry in self._originals:
-            copy = self._originals[entry][1]
-        else:
-            copy = self._copy(entry)
+        known = self._originals.get(entry)
+        copy = self._copy(entry) if known is None else known[1]
         memory.write(entry, HLT)
         self._process.space.flush_code()
 

@@ -1,4 +1,4 @@
-"""What ``sysmon`` does for a goroutine that runs too long (``runtime/proc.go: retake, preemptone``).
+"""What ``sysmon`` does for a goroutine that runs too long (``runtime/proc.go: preemptone``).
 
 The plugin has no sysmon. On each tick of the watchdog the running goroutine is asked to give way:
 at its next function call (``stackguard0``), or, in a loop without calls, where the signal SIGURG

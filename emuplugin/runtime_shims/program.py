@@ -25,7 +25,7 @@ from .caller import Caller, Goexit, Panic, PanicValue
 from .endings import Endings
 from .goruntime import CallResult, GoRuntime
 from .image import Image, map_image
-from .inits import AllocationCounter, InitTask, InitTrace, init_tasks, is_of_runtime
+from .inits import AllocationCounter, InitTrace, init_tasks, is_of_runtime
 from .joining import initialise_newcomers, unify_types
 from .layouts import find_layout
 from .libc.library import CLibrary
@@ -89,7 +89,7 @@ class Program:
         if info is None:
             raise UnsupportedGoVersionError("the plugin has no Go build info")
         self.build_info = info
-        #: The runtime starts to report something fatal: True for a panic of the plugin's own goroutine.
+        #: The runtime starts to report something fatal: True for a panic in the plugin's goroutine.
         self.on_fatal: Callable[[bool], None] = _ignore
         #: Go calls a func value of :meth:`func_value`.
         self.on_callback: Callable[[CallbackFrame], PanicValue | None] = _no_callback
@@ -171,19 +171,29 @@ class Program:
         """The address of a symbol in whichever module defines it first."""
         return self._defined(name)
 
-    def run_inits(self, module: Module, check: Callable[[Outcome], None]) -> None:
-        """Run a module's pending init functions. ``check`` sees each outcome and raises for those
-        that are not a return."""
+    def run_inits(self, module: Module) -> Panic | Goexit | None:
+        """Run a module's pending init functions, up to the first that does not return: then this is
+        how it ended."""
         counter = AllocationCounter(self.runtime, self.caller.g)
+        ended: Panic | Goexit | None = None
+
+        def call(entry: int) -> bool:
+            nonlocal ended
+            outcome = self.call(entry)
+            if not isinstance(outcome, CallResult):
+                ended = outcome
+            return ended is None
+
         try:
             tasks = [
-                (*self._init_names(module, task), task)
+                (*task.names(module.pclntab), task)
                 for task in init_tasks(self.runtime, module.moduledata)
             ]
             tasks.sort(key=lambda entry: not is_of_runtime(entry[0]))
             for package, names, task in tasks:
                 before, start = counter.read(), perf_counter()
-                task.run(self.runtime.memory, lambda entry: check(self.call(entry)))
+                if not task.run(self.runtime.memory, call):
+                    break
                 seconds, after = perf_counter() - start, counter.read()
                 module.init_trace.append(
                     InitTrace(
@@ -196,6 +206,7 @@ class Program:
                 )
         finally:
             counter.stop()
+        return ended
 
     def call(
         self,
@@ -237,14 +248,6 @@ class Program:
             if address is not None:
                 return address
         return None
-
-    def _init_names(self, module: Module, task: InitTask) -> tuple[str, tuple[str, ...]]:
-        functions = [module.pclntab.find(entry) for entry in task.functions]
-        names = tuple(function.name for function in functions if function is not None)
-        package = names[0].rpartition(".init")[0] if names else ""
-        if names and ".init." in names[0]:
-            package = names[0].partition(".init.")[0]
-        return package, names
 
 
 def _ignore(panic: bool) -> None:

@@ -7,7 +7,7 @@ constant carries the name of the field in ``internal/abi/type.go``.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 KINDS = (
     "invalid", "bool", "int", "int8", "int16", "int32", "int64",
@@ -75,7 +75,8 @@ class MapLayout:
     """Offsets in the MapType of one Go version; a field that it does not have is None.
 
     ``swiss`` tells Swiss maps (``internal/runtime/maps``) from the older ones with buckets.
-    ``bucket`` is Bucket or Group: the type of what the map allocates.
+    ``bucket`` is Bucket or Group: the type of what the map allocates. ``header_size`` is that of a
+    map itself (``runtime.hmap``, ``maps.Map``).
     """
 
     swiss: bool
@@ -95,13 +96,17 @@ class MapLayout:
     key_size: int | None = None
     value_size: int | None = None
     bucket_size: int | None = None
+    header_size: int = 48
 
 
 OLD_MAP = MapLayout(
     swiss=False, size=88, bucket=64, hasher=72, flags=84, indirect_key=1, indirect_elem=2,
     key_size=80, value_size=81, bucket_size=82,
 )  # fmt: skip
-"""``internal/abi/map_noswiss.go``: until 1.23, and with GOEXPERIMENT=noswissmap until 1.25."""
+"""``internal/abi/map_noswiss.go``: until 1.23."""
+
+OLD_MAP_CLEAR_SEQ = replace(OLD_MAP, header_size=56)
+"""The same with GOEXPERIMENT=noswissmap in 1.24 and 1.25: ``hmap`` has a field clearSeq."""
 
 SWISS_MAP = MapLayout(
     swiss=True, size=112, bucket=64, hasher=72, flags=104, indirect_key=4, indirect_elem=8,
@@ -120,6 +125,8 @@ def map_layout(go_minor: tuple[int, int], experiments: frozenset[str]) -> MapLay
     """The MapType of a Go version built with these GOEXPERIMENT settings."""
     if go_minor >= (1, 27):
         return SWISS_MAP_STRIDES
-    if go_minor < (1, 24) or "noswissmap" in experiments:
+    if go_minor < (1, 24):
         return OLD_MAP
+    if "noswissmap" in experiments:
+        return OLD_MAP_CLEAR_SEQ
     return SWISS_MAP

@@ -12,6 +12,8 @@ from emuplugin.values.mismatch import wrong_type
 class BooleanCodec(Codec):
     """One byte, 0 or 1."""
 
+    plain = True
+
     def decode(self, image: bytes, owner: object) -> bool:
         return image[0] & 1 == 1
 

@@ -14,7 +14,7 @@ from emuplugin.values.gotype import GoType
 from emuplugin.values.map_memory import SLOTS, Entry, Geometry, MapMemory
 
 # runtime.hmap
-FLAGS, B, NOVERFLOW, BUCKETS, OLD_BUCKETS, NEVACUATE, EXTRA = 8, 9, 10, 16, 24, 32, 40
+FLAGS, B, NOVERFLOW, BUCKETS, OLD_BUCKETS, NEVACUATE = 8, 9, 10, 16, 24, 32
 SAME_SIZE_GROW = 8
 # The first byte of an entry of runtime.bmap, tophash: 0 and 1 are empty, 2 to 4 moved elsewhere.
 EMPTY_REST, EMPTY_ONE, MIN_TOP_HASH = 0, 1, 5
@@ -30,10 +30,11 @@ class BucketMapMemory(MapMemory):
     """Reads bucket maps of one map type."""
 
     seed_offset, seed_size = 12, 4
-    header_pointers = (BUCKETS // 8, OLD_BUCKETS // 8, EXTRA // 8)
 
     def __init__(self, layout: MapLayout, go_type: GoType) -> None:
-        super().__init__(go_type, _geometry(layout, go_type))
+        super().__init__(go_type, layout.header_size, _geometry(layout, go_type))
+        self.extra = layout.header_size - 8
+        self.header_pointers = (BUCKETS // 8, OLD_BUCKETS // 8, self.extra // 8)
 
     @staticmethod
     def is_full(control: int) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from emuplugin.values.bucket_maps import (
     BUCKETS,
     EMPTY_ONE,
-    EXTRA,
     FLAGS,
     NEVACUATE,
     NOVERFLOW,
@@ -49,7 +48,7 @@ class BucketWriter(MapWriter):
         buckets = self.allocations.object(size << exponent, self.type.map_bucket)
         self.heap.store_pointer(address + BUCKETS, buckets)
         self.heap.store_pointer(address + OLD_BUCKETS, 0)
-        self.heap.store_pointer(address + EXTRA, 0)
+        self.heap.store_pointer(address + self.layout.extra, 0)
         self.memory.write_u64(address, 0)
         self.memory.write_u64(address + NEVACUATE, 0)
         self.memory.write(address + FLAGS, bytes([0, exponent]))

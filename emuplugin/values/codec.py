@@ -33,6 +33,9 @@ class Codec(ABC):
     boxed = False
     """Whether values live in guest memory behind a view; see :class:`BoxedCodec` in boxed.py."""
 
+    plain = False
+    """Whether values come as Python's own, without a trace of their Go type."""
+
     late = False
     """Whether :meth:`finish` has to run, in the guest, after all results were read."""
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from emuplugin.errors import UnsupportedTypeError
 from emuplugin.values.arrays import ArrayCodec
 from emuplugin.values.booleans import BooleanCodec
+from emuplugin.values.byte_slices import BytesCodec
+from emuplugin.values.channel_codec import ChannelCodec
 from emuplugin.values.codec import Codec
 from emuplugin.values.error_values import ErrorCodec
 from emuplugin.values.floats import ComplexCodec, FloatCodec
@@ -17,8 +19,9 @@ from emuplugin.values.interfaces import InterfaceCodec
 from emuplugin.values.maps import MapCodec
 from emuplugin.values.pointers import PointerCodec
 from emuplugin.values.slice_codec import SliceCodec
-from emuplugin.values.strings import BytesCodec, StringCodec
+from emuplugin.values.strings import StringCodec
 from emuplugin.values.structs import StructCodec
+from emuplugin.values.unsafe_pointers import UnsafePointerCodec
 
 if TYPE_CHECKING:
     from emuplugin.values.context import Context
@@ -47,6 +50,8 @@ BY_KIND: dict[str, type[Codec]] = {
     "slice": SliceCodec,
     "func": FunctionCodec,
     "map": MapCodec,
+    "chan": ChannelCodec,
+    "unsafe.Pointer": UnsafePointerCodec,
     "interface": InterfaceCodec,
 }
 

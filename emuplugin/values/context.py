@@ -10,6 +10,7 @@ from emuplugin.values.codecs import make_codec
 from emuplugin.values.gotype import GoType, Types
 from emuplugin.values.guest import Guest, Memory
 from emuplugin.values.heap import Heap
+from emuplugin.values.scheduling import Scheduling
 
 
 class Context:
@@ -32,6 +33,11 @@ class Context:
         if found is None:
             found = self._codecs[go_type] = make_codec(self, go_type)
         return found
+
+    @cached_property
+    def scheduling(self) -> Scheduling:
+        """The machine's goroutines."""
+        return Scheduling(self.guest)
 
     @cached_property
     def zero_base(self) -> int:

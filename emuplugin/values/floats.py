@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from emuplugin.cpu.calling import Frame, Place
@@ -25,6 +26,8 @@ class FloatCodec(Codec):
     Takes float, int and anything that has ``__float__`` but bool and str.
     """
 
+    plain = True
+
     def __init__(self, context: Context, go_type: GoType) -> None:
         super().__init__(context, go_type)
         self.format = "f" if go_type.size == 4 else "d"
@@ -37,6 +40,14 @@ class FloatCodec(Codec):
     def decode_many(self, address: int, count: int, owner: object) -> list[float]:
         image = self.context.memory.read(address, count * self.size)
         return list(struct.unpack(f"<{count}{self.format}", image))
+
+    def encode_many(self, values: Sequence[Any], allocations: Allocations) -> bytes:
+        if set(map(type, values)) <= {float, int}:
+            try:
+                return struct.pack(f"<{len(values)}{self.format}", *values)
+            except (struct.error, OverflowError):
+                pass  # out of range somewhere: below it is said where
+        return super().encode_many(values, allocations)
 
     def encode(self, value: Any, allocations: Allocations) -> bytes:
         if type(value) is not float:
@@ -79,6 +90,8 @@ class FloatCodec(Codec):
 
 class ComplexCodec(Codec):
     """Two floats: real part, imaginary part. Takes complex, and what :class:`FloatCodec` takes."""
+
+    plain = True
 
     def __init__(self, context: Context, go_type: GoType) -> None:
         super().__init__(context, go_type)

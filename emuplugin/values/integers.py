@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from operator import index
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,8 @@ class IntegerCodec(Codec):
     A register holds garbage beyond the value's own bytes: a result is ``(word & mask ^ sign) -
     sign``, which also extends the sign; ``sign`` is 0 for unsigned types.
     """
+
+    plain = True
 
     def __init__(self, context: Context, go_type: GoType) -> None:
         super().__init__(context, go_type)
@@ -61,6 +64,14 @@ class IntegerCodec(Codec):
 
     def decode(self, image: bytes, owner: object) -> int:
         return int.from_bytes(image, "little", signed=self.signed)
+
+    def encode_many(self, values: Sequence[Any], allocations: Allocations) -> bytes:
+        if set(map(type, values)) <= {int}:
+            try:
+                return struct.pack(f"<{len(values)}{self.format}", *values)
+            except struct.error:
+                pass  # out of range somewhere: below it is said where
+        return super().encode_many(values, allocations)
 
     def encode(self, value: Any, allocations: Allocations) -> bytes:
         return self.check(value).to_bytes(self.size, "little", signed=self.signed)

@@ -15,7 +15,7 @@ from emuplugin.values.bucket_writer import BucketWriter
 from emuplugin.values.gotype import GoType
 from emuplugin.values.guest import Root
 from emuplugin.values.heap import Allocations
-from emuplugin.values.map_memory import HEADER_SIZE, MapMemory
+from emuplugin.values.map_memory import MapMemory
 from emuplugin.values.map_writer import MapWriter
 from emuplugin.values.swiss_maps import SwissMapMemory
 from emuplugin.values.swiss_writer import SwissWriter
@@ -50,8 +50,9 @@ class MapAccess:
         guest, heap = self.context.guest, self.context.heap
         pointers = self.memory.header_pointers
         with Allocations(guest) as allocations:
-            header = heap.descriptors.of(HEADER_SIZE, pointers)
-            root = guest.hold(allocations.raw(HEADER_SIZE, header))
+            size_of = self.memory.header_size
+            header = heap.descriptors.of(size_of, pointers)
+            root = guest.hold(allocations.raw(size_of, header))
             seed = next(self._seeds) * _GOLDEN & _MASK64
             image = seed.to_bytes(8, "big")[: self.memory.seed_size]
             guest.memory.write(root.address + self.memory.seed_offset, image)

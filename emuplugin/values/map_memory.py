@@ -19,9 +19,6 @@ from emuplugin.values.guest import Memory
 SLOTS = 8
 """Entries of a bucket and of a Swiss group; the byte of each comes first in the block."""
 
-HEADER_SIZE = 48
-"""``sizeof(runtime.hmap)`` and ``sizeof(maps.Map)``: the number of entries comes first."""
-
 
 class Entry(NamedTuple):
     """Where a slot's byte, its key and its element lie."""
@@ -45,7 +42,7 @@ class Geometry(NamedTuple):
 
 
 class MapMemory(ABC):
-    """Reads maps of one map type."""
+    """Reads maps of one map type. A map's header starts with the number of entries."""
 
     #: Offset and size of what the hash function is seeded with.
     seed_offset: int
@@ -53,7 +50,8 @@ class MapMemory(ABC):
     #: Words of the header that are pointers.
     header_pointers: tuple[int, ...]
 
-    def __init__(self, go_type: GoType, geometry: Geometry) -> None:
+    def __init__(self, go_type: GoType, header_size: int, geometry: Geometry) -> None:
+        self.header_size = header_size
         self.geometry = geometry
         self._types = go_type.types
         self._key_size = go_type.key.size
@@ -70,7 +68,7 @@ class MapMemory(ABC):
 
     def header(self, address: int) -> bytes:
         """The map's header. As long as it stays the same, nothing was moved or freed."""
-        return self.memory.read(address, HEADER_SIZE)
+        return self.memory.read(address, self.header_size)
 
     def seed(self, address: int) -> int:
         """What the map's hash function is seeded with."""

@@ -1,4 +1,4 @@
-"""string and []byte: Python's str and bytes, copied both ways.
+"""string: Python's str, copied both ways.
 
 Go strings are bytes that are UTF-8 by convention. Bytes that are not come to Python as lone
 surrogates (PEP 383, ``surrogateescape``) and go back to Go as the bytes they were.
@@ -18,11 +18,12 @@ from emuplugin.values.heap import Allocations
 from emuplugin.values.mismatch import Mismatch, out_of_range, wrong_type
 
 _STRING = struct.Struct("<QQ")
-_SLICE = struct.Struct("<QQQ")
 
 
 class StringCodec(Codec):
     """Two words: pointer and length in bytes. Takes str only."""
+
+    plain = True
 
     def decode(self, image: bytes, owner: object) -> str:
         pointer, length = _STRING.unpack(image)
@@ -89,43 +90,3 @@ class StringCodec(Codec):
         except UnicodeEncodeError as error:
             reason = f"the lone surrogate at index {error.start} has no UTF-8 form"
             raise out_of_range(self.expected, value, reason) from None
-
-
-class BytesCodec(Codec):
-    """A slice of bytes, three words: pointer, length, capacity.
-
-    Takes objects with a contiguous buffer of single bytes, and None for the nil slice. Go gets
-    a copy, so what it writes there does not reach the Python object. Gives bytes, also for nil.
-    """
-
-    def decode(self, image: bytes, owner: object) -> bytes:
-        pointer, length, _capacity = _SLICE.unpack(image)
-        return self.context.memory.read(pointer, length) if length else b""
-
-    def go_syntax(self, value: Any, depth: int) -> str:
-        return f"{self.type.string}({go_quote(value)})"
-
-    def encode(self, value: Any, allocations: Allocations) -> bytes:
-        if value is None:
-            return bytes(_SLICE.size)
-        data = self._data(value)
-        # An empty slice that is not nil points to no object in particular.
-        pointer = allocations.bytes(data) if data else self.context.zero_base
-        return _SLICE.pack(pointer, len(data), len(data))
-
-    def _data(self, value: Any) -> bytes:
-        if isinstance(value, bytes):
-            return value
-        try:
-            view = memoryview(value)
-        except TypeError:
-            hint = "encode it first" if isinstance(value, str) else ""
-            raise wrong_type(f"{self.expected} as a bytes-like object", value, hint) from None
-        if view.itemsize != 1 or not view.contiguous:
-            raise wrong_type(
-                f"{self.expected} as a bytes-like object",
-                value,
-                f"a {'' if view.contiguous else 'non-'}contiguous buffer of {view.itemsize}-byte"
-                " items",
-            )
-        return view.tobytes()

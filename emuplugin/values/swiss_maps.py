@@ -30,7 +30,7 @@ class SwissMapMemory(MapMemory):
     header_pointers = (DIR_PTR // 8,)
 
     def __init__(self, layout: MapLayout, go_type: GoType) -> None:
-        super().__init__(go_type, _geometry(layout, go_type))
+        super().__init__(go_type, layout.header_size, _geometry(layout, go_type))
 
     @staticmethod
     def is_full(control: int) -> bool:

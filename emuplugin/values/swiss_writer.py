@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 
-from emuplugin.values.map_memory import HEADER_SIZE, SLOTS, Entry
+from emuplugin.values.map_memory import SLOTS, Entry
 from emuplugin.values.map_writer import MapWriter
 from emuplugin.values.swiss_maps import (
     DELETED,
@@ -103,7 +103,6 @@ class SwissWriter(MapWriter):
         self.memory.write_u64(address + DIR_LEN, length)
         shift = 64 - depth if length else 0
         self.memory.write(address + GLOBAL_DEPTH, bytes([depth, shift]))
-        assert HEADER_SIZE > TOMBSTONE_POSSIBLE
         self.memory.write_u8(address + TOMBSTONE_POSSIBLE, 0)
 
     def _group_of(self, table: int, control: int) -> int:

@@ -3,8 +3,8 @@
 What a block is stands in its info string, the words behind the opening fence:
 
 * ``go NAME``: a Go source; it is written to the file NAME;
-* ``console``: command lines of ``emuplugin`` after ``$``, each followed by what it prints; ``echo $?``
-  prints the exit code of the one before;
+* ``console``: command lines of ``emuplugin`` after ``$``, each followed by what it prints;
+  ``echo $?`` prints the exit code of the one before;
 * ``pycon``: a Python session, as for :mod:`doctest`; the sessions of a page share their variables;
 * ``python``: a program; a block ``text`` right behind it is what it prints.
 
@@ -26,7 +26,9 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 
-_FENCE = re.compile(r"^(?P<fence>```+)(?P<info>[^`\n]*)\n(?P<text>.*?)^(?P=fence)[ ]*$", re.M | re.S)
+_FENCE = re.compile(
+    r"^(?P<fence>```+)(?P<info>[^`\n]*)\n(?P<text>.*?)^(?P=fence)[ ]*$", re.M | re.S
+)
 # Sizes and times differ from run to run and from toolchain to toolchain.
 _MEASURED = re.compile(r"\b[\d,]+(\.\d+)?(?= (bytes|ms|s)\b)")
 _OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -50,7 +52,8 @@ class ExampleError(AssertionError):
 
 def read_blocks(page: str) -> list[Block]:
     """The fenced blocks of a page, in order."""
-    blocks, end = [], 0
+    blocks: list[Block] = []
+    end = 0
     for match in _FENCE.finditer(page):
         kind, _, name = match["info"].strip().partition(" ")
         line = page.count("\n", 0, match.start("text")) + 1
@@ -83,11 +86,9 @@ def run_page(blocks: list[Block], folder: Path) -> int:
 
 
 def same(expected: str, got: str) -> bool:
-    """Whether output is as a page has it: ``...`` stands for anything, sizes and times may differ."""
+    """Whether output is as the page says; ``...`` is anything, and sizes and times may differ."""
     checker = doctest.OutputChecker()
-    return checker.check_output(
-        _MEASURED.sub("0", expected), _MEASURED.sub("0", got), _OPTIONS
-    )
+    return checker.check_output(_MEASURED.sub("0", expected), _MEASURED.sub("0", got), _OPTIONS)
 
 
 def _compare(block: Block, what: str, expected: str, got: str) -> None:

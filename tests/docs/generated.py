@@ -1,7 +1,8 @@
 """The parts of the documentation that come from the code: ``python -m tests.docs.generated``.
 
-A page marks the place of a part with two comments, ``<!-- generated: NAME -->`` and ``<!-- end -->``;
-what stands between them is replaced. The tests compare, and this command brings it up to date.
+A page marks the place of a part with two comments, ``<!-- generated: NAME -->`` and
+``<!-- end -->``; what stands between them is replaced. The tests compare, and this command
+brings the pages up to date.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from types import FunctionType
@@ -27,7 +29,8 @@ from emuplugin.elf.buildinfo import BuildInfo, Module
 from emuplugin.elf.refusals import GOAMD64_LEVELS
 from emuplugin.runtime_shims import boot
 from emuplugin.runtime_shims.inits import InitTrace
-from emuplugin.runtime_shims.kernel.kernel import TABLE
+from emuplugin.runtime_shims.kernel import kernel  # noqa: F401  (its subjects fill the table)
+from emuplugin.runtime_shims.kernel.table import TABLE
 from emuplugin.runtime_shims.layouts import known_versions
 from emuplugin.runtime_shims.layouts.tables import load_table
 
@@ -92,7 +95,7 @@ def _class(kind: type) -> Iterator[str]:
             title = _signature(member, "" if name == "__call__" else f".{name}")
             yield from ("", f"**`{kind.__name__.lower()}{title}`**", "")
         else:
-            accessor = getattr(member, "fget", None) or getattr(member, "func", None)
+            accessor: Any = getattr(member, "fget", None) or getattr(member, "func", None)
             returns = inspect.signature(accessor).return_annotation
             writable = ", can be set" if getattr(member, "fset", None) else ""
             yield from ("", f"**`{kind.__name__.lower()}.{name}`** (`{returns}`{writable})", "")
@@ -282,8 +285,8 @@ def _option(option: click.Option) -> str:
 
 
 _PARTS: dict[str, Callable[[], Iterator[str]]] = {
-    **{kind.__name__: (lambda kind=kind: _class(kind)) for kind in MEMBERS},
-    **{function.__name__: (lambda f=function: _function(f)) for function in FUNCTIONS},
+    **{kind.__name__: partial(_class, kind) for kind in MEMBERS},
+    **{function.__name__: partial(_function, function) for function in FUNCTIONS},
     "system calls": _syscalls,
     "go versions": _versions,
     "patch changes": _patch_changes,

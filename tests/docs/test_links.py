@@ -28,9 +28,10 @@ def broken_links(path: Path) -> list[str]:
             continue
         name, _, anchor = link.partition("#")
         target = (path.parent / name).resolve() if name else path
-        if not target.exists():
-            broken.append(link)
-        elif anchor and anchor not in anchors(target.read_text(encoding="utf-8")):
+        found = target.exists() and (
+            not anchor or anchor in anchors(target.read_text(encoding="utf-8"))
+        )
+        if not found:
             broken.append(link)
     return broken
 

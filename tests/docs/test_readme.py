@@ -1,4 +1,4 @@
-"""The two commands of the README are the ones that work, and the tests' is the one of ``.ci/run``."""
+"""The README's two commands install what there is, and ``.ci/run`` runs the same tests."""
 
 from __future__ import annotations
 

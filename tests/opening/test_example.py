@@ -50,13 +50,17 @@ def test_what_a_plugin_tells_of_itself(plugin_path: PluginPath, go_version: str)
         assert plugin["V"] is plugin.lookup("V")
 
 
-def test_a_plugin_outside_a_module(plugin_path: PluginPath, go_version: str, native: Native) -> None:
+def test_a_plugin_outside_a_module(
+    plugin_path: PluginPath, go_version: str, native: Native
+) -> None:
     with Machine() as machine:
         plugin = machine.open(plugin_path("unnamed", go_version))
         kind, _, digest = plugin.plugin_path.partition("-")
         assert kind == "plugin/unnamed"
         assert len(digest) == 40
-        assert func_of(plugin, "Shout")("a") == native("unnamed", go_version).call("Shout", "a").value
+        assert (
+            func_of(plugin, "Shout")("a") == native("unnamed", go_version).call("Shout", "a").value
+        )
         assert var_of(plugin, "Name").value == "unnamed"
         var_of(plugin, "Name").value = "named"
         assert var_of(plugin, "Name").value == "named"

@@ -11,9 +11,7 @@ from tests.values.symbols import func_of, var_of
 
 
 @pytest.fixture(params=[False, True], ids=["unstripped", "stripped"])
-def runtime(
-    request: pytest.FixtureRequest, plugin_path: PluginPath, go_version: str
-) -> Plugin:
+def runtime(request: pytest.FixtureRequest, plugin_path: PluginPath, go_version: str) -> Plugin:
     return Machine().open(plugin_path("runtime", go_version, stripped=request.param))
 
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from emuplugin.cpu import registers as reg
 from emuplugin.cpu.address_space import (
-    PAGE_SIZE,
     PROT_NONE,
     PROT_WRITE,
     AddressSpace,
@@ -41,6 +40,8 @@ if TYPE_CHECKING:
     from emuplugin.sandbox import Sandbox
 
 _PATH_MAX = 4096
+# How much of standard error is remembered, for those who begin to capture it too late.
+_TAIL = 2048
 _PID = 2
 _FAULT_SIGNALS = {
     FaultKind.DIVIDE: (linux.SIGFPE, linux.FPE_INTDIV, 0),
@@ -78,6 +79,7 @@ class Kernel:
         self.refused: Counter[str] = Counter()
         self.output_bytes = 0
         self.stderr_capture: bytearray | None = None
+        self._stderr_tail = b""
         self._protected: list[tuple[int, int]] = []
         self._random = (
             random.Random(sandbox.seed) if sandbox.seed is not None else random.SystemRandom()
@@ -161,7 +163,7 @@ class Kernel:
                 if self.space.touch(fault.address):
                     return
             except NoMemoryError:
-                raise self.memory_limit_exceeded() from None
+                raise memory_limit_exceeded(self.sandbox.limits.memory) from None
             area = self.space.find(fault.address)
             code = linux.SEGV_MAPERR if area is None else linux.SEGV_ACCERR
             self._signal_fault(linux.SIGSEGV, code, fault.address, 14)
@@ -178,17 +180,6 @@ class Kernel:
                 f"signal {number} at {self.engine.rip:#x}, and no stack to deliver it on",
                 rip=self.engine.rip,
             ) from None
-
-    def memory_limit_exceeded(self) -> MemoryLimitExceeded:
-        """The exception for a machine whose memory is used up."""
-        allowed = self.space.max_pages * PAGE_SIZE
-        return MemoryLimitExceeded(
-            f"the plugin needs more than its memory limit of {allowed >> 20} MiB; "
-            "grant more with Limits(memory=...)",
-            limit="memory",
-            allowed=allowed,
-            used=self.space.present_pages * PAGE_SIZE,
-        )
 
     # --- system calls -----------------------------------------------------------------------
 
@@ -285,11 +276,36 @@ class Kernel:
                 used=self.output_bytes,
             )
 
+    def capture_stderr(self, announcements: tuple[bytes, ...]) -> None:
+        """From now on keep what goes to standard error in ``stderr_capture`` instead.
+
+        The last lines that went there are taken in too, as far as they start with one of
+        ``announcements``.
+        """
+        if self.stderr_capture is None:
+            lines = self._stderr_tail.splitlines(keepends=True)
+            first = len(lines)
+            while first and lines[first - 1].startswith(announcements):
+                first -= 1
+            self.stderr_capture = bytearray(b"".join(lines[first:]))
+
     def _write_stderr(self, data: bytes) -> None:
         if self.stderr_capture is not None:
             self.stderr_capture += data
         else:
+            self._stderr_tail = (self._stderr_tail + data)[-_TAIL:]
             self._stderr(data)
+
+
+def memory_limit_exceeded(allowed: int) -> MemoryLimitExceeded:
+    """The exception for a machine that wants more than ``allowed`` bytes of memory."""
+    return MemoryLimitExceeded(
+        f"the plugin needs more than its memory limit of {allowed >> 10} KiB; "
+        "grant more with Limits(memory=...)",
+        limit="memory",
+        allowed=allowed,
+        used=allowed,
+    )
 
 
 def _pseudo_files(sandbox: Sandbox) -> dict[str, bytes]:

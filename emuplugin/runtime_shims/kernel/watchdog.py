@@ -33,8 +33,9 @@ class Watchdog:
 
     def __enter__(self) -> None:
         """A run begins."""
+        if not self._depth:  # a run inside a run belongs to the outer one's time
+            self._runs += 1
         self._depth += 1
-        self._runs += 1
         if not self._awake:
             self._start()
 

@@ -1,0 +1,1 @@
+"""Measurements: ``python -m benchmarks``. What they found is in ``docs/performance.md``."""

@@ -1,0 +1,3 @@
+module example.com/native_host
+
+go 1.21

@@ -1,0 +1,44 @@
+"""One cold opening, in this process: ``python -P -m benchmarks.sample_opening PLUGIN``.
+
+Prints seconds by step as JSON. Imports nothing before the clock runs but what the clock needs.
+"""
+
+from __future__ import annotations
+
+import sys
+from time import perf_counter
+
+
+def main() -> None:
+    """Open the plugin named on the command line, call F, open it again in a second machine."""
+    start = perf_counter()
+    import unicorn  # noqa: F401  (its share of the imports)
+
+    engine = perf_counter()
+    import emuplugin
+
+    imported = perf_counter()
+    plugin = emuplugin.open(sys.argv[1])
+    opened = perf_counter()
+    function = plugin.lookup("F")
+    looked_up = perf_counter()
+    assert isinstance(function, emuplugin.Function)
+    function()
+    called = perf_counter()
+    again = emuplugin.Machine().open(sys.argv[1])
+    steps = {
+        "import unicorn": engine - start,
+        "import emuplugin": imported - engine,
+        **plugin.timings,
+        "total": opened - imported,
+        "look up F": looked_up - opened,
+        "first call of F": called - looked_up,
+        "second machine": again.timings["total"],
+    }
+    import json
+
+    print(json.dumps(steps), file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
