@@ -17,6 +17,11 @@ _KINDS: tuple[tuple[str, type[GoFatal]], ...] = (
     ("out of memory", GoOutOfMemory),
 )
 
+_NO_C = (
+    ": the plugin called C code, which does not run here; packages net and os/user do without when "
+    "the plugin is built with -tags netgo,osusergo"
+)
+
 
 def fatal_error(text: str, *, panic: bool) -> GoFatal:
     """The exception for ``text``, what the runtime printed; ``panic`` for a panic that nobody
@@ -26,6 +31,9 @@ def fatal_error(text: str, *, panic: bool) -> GoFatal:
         headline = next((line for line in lines if line.startswith("panic: ")), "panic")
         return GoroutinePanic(headline, text)
     headline = next((line for line in lines if line.startswith("fatal error: ")), lines[0])
+    if "cgocall unavailable" in headline:
+        headline += _NO_C
+        text = f"{headline}\n\n{text}"
     for words, kind in _KINDS:
         if words in headline:
             return kind(headline, text)

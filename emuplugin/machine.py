@@ -264,8 +264,9 @@ class Machine:
         if self._closed:
             raise ClosedError("the plugin's machine was closed")
         if self._death is not None:
+            reason = str(self._death).partition("\n")[0] or type(self._death).__name__
             raise DeadMachineError(
-                f"the machine is dead: {str(self._death).splitlines()[0]}; open the plugin again"
+                f"the machine is dead: {reason}; open the plugin again"
             ) from self._death
 
     def _guarded(self, action: Callable[[], T]) -> T:

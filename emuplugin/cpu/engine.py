@@ -42,7 +42,8 @@ _HLT = b"\xf4"
 _MSR_EFER = 0xC0000080
 _EFER_SCE_LME_LMA_NXE = 0xD01
 _CR0_PE_MP_ET_NE_WP_PG = 0x80010033
-_CR4_PAE_OSFXSR_OSXMMEXCPT = 0x620
+# TSD: RDTSC would read the host's counter, so it is left to the kernel, as a fault.
+_CR4_TSD_PAE_OSFXSR_OSXMMEXCPT = 0x624
 _RFLAGS_IF = 0x202
 #: CR2 holds this between runs, so that any other value means a page fault there.
 _NO_FAULT = 0x5EED_0000_0000_5EED
@@ -266,7 +267,7 @@ class Engine:
         uc = self._uc
         uc.reg_write(reg.GDTR, (0, system_page + 0x100, 8 * len(_GDT) - 1, 0))
         uc.reg_write(reg.CR3, self.space.tables.root)
-        uc.reg_write(reg.CR4, _CR4_PAE_OSFXSR_OSXMMEXCPT)
+        uc.reg_write(reg.CR4, _CR4_TSD_PAE_OSFXSR_OSXMMEXCPT)
         uc.reg_write(reg.MSR, (_MSR_EFER, _EFER_SCE_LME_LMA_NXE))
         uc.reg_write(reg.CR0, _CR0_PE_MP_ET_NE_WP_PG)
         uc.reg_write(reg.RSP, system_page + 0x800)

@@ -46,7 +46,8 @@ _NEWLINE = "\n"
 MEMBERS: dict[type, tuple[str, ...]] = {
     emuplugin.Machine: ("open", "close", "state", "plugins"),
     emuplugin.Plugin: (
-        "lookup", "exports", "build_info", "init_trace", "relocations", "close",
+        "lookup", "exports", "type", "make", "types", "build_info", "init_trace", "relocations",
+        "close",
     ),
     emuplugin.Variable: ("value", "type"),
     emuplugin.Function: ("__call__", "results", "type", "signature"),

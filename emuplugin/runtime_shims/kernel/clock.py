@@ -1,10 +1,12 @@
 """Time: the machine's clock, and the system calls that read it or sleep (man 2 clock_gettime,
-nanosleep). The clock is virtual: it starts at a fixed date, moves a little with every look at it
+nanosleep), and the processor's time-stamp counter. The clock is virtual: it starts at a fixed date, moves a little with every look at it
 and with work, and jumps when every thread sleeps. So nothing waits, and runs repeat."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from emuplugin.cpu import registers as reg
 
 from . import linux
 from .table import Errno, syscall
@@ -39,6 +41,25 @@ class VirtualClock:
     def advance_to(self, monotonic: int) -> None:
         """Jump to a later moment, as if everybody had slept until then."""
         self._now = max(self._now, monotonic)
+
+
+_RDTSC, _RDTSCP = b"\x0f\x31", b"\x0f\x01\xf9"
+
+
+def emulate_time_stamp(kernel: Kernel, rip: int) -> bool:
+    """Execute RDTSC or RDTSCP at ``rip``, whose counter is the monotonic clock. The processor
+    leaves them to the kernel (CR4.TSD). False for any other instruction."""
+    area = kernel.space.find(rip)
+    code = b"" if area is None else kernel.memory.read(rip, min(3, area.end - rip))
+    if code != _RDTSCP and code[:2] != _RDTSC:
+        return False
+    engine, now = kernel.engine, kernel.clock.monotonic()
+    engine.write_register(reg.RAX, now & 0xFFFFFFFF)
+    engine.write_register(reg.RDX, now >> 32)
+    if code == _RDTSCP:
+        engine.write_register(reg.RCX, 0)  # IA32_TSC_AUX: processor 0
+    engine.write_register(reg.RIP, rip + len(code if code == _RDTSCP else _RDTSC))
+    return True
 
 
 _REALTIME = frozenset((linux.CLOCK_REALTIME, linux.CLOCK_REALTIME_COARSE))

@@ -29,7 +29,7 @@ from emuplugin.errors import (
 )
 
 from . import epoll, linux, memory, process  # noqa: F401  (the modules fill the table)
-from .clock import VirtualClock
+from .clock import VirtualClock, emulate_time_stamp
 from .files import Files, Stream
 from .signals import Fatal, Signals
 from .table import TABLE, Errno
@@ -167,6 +167,8 @@ class Kernel:
             area = self.space.find(fault.address)
             code = linux.SEGV_MAPERR if area is None else linux.SEGV_ACCERR
             self._signal_fault(linux.SIGSEGV, code, fault.address, 14)
+            return
+        if fault.kind is FaultKind.PROTECTION and emulate_time_stamp(self, fault.rip):
             return
         number, code, trap = _FAULT_SIGNALS[fault.kind]
         address = fault.rip if fault.kind is not FaultKind.PROTECTION else 0
