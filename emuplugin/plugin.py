@@ -34,6 +34,7 @@ class Plugin:
         self._module = module
         self._symbols: dict[str, Symbol] = {}
         self._table = dict(self._read_table())
+        machine.context.add_types(self._all_types)
 
     def __repr__(self) -> str:
         names = sorted(self._table)

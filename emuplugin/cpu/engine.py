@@ -14,7 +14,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any
 
 import unicorn
 from unicorn import x86_const
@@ -24,6 +24,7 @@ from . import registers as reg
 from .address_space import PROT_READ, AddressSpace
 from .cpuid import cpuid
 from .engine_internals import stop_only_between_instructions
+from .faults import Fault, FaultKind, classify
 from .paging import WRITABLE
 from .registers import Batch
 
@@ -54,24 +55,6 @@ _CTL_TLB_FLUSH = ctypes.c_int(unicorn.UC_CTL_TLB_FLUSH | unicorn.UC_CTL_IO_WRITE
 
 _emu_start = uclib.uc_emu_start
 _emu_stop = uclib.uc_emu_stop
-
-
-class FaultKind(Enum):
-    """What the processor would have raised."""
-
-    PAGE = "page fault"
-    DIVIDE = "divide error"
-    INVALID = "invalid opcode"
-    BREAKPOINT = "breakpoint"
-    PROTECTION = "general protection fault"
-
-
-class Fault(NamedTuple):
-    """A fault at ``rip``; ``address`` is CR2 for page faults, else 0."""
-
-    kind: FaultKind
-    rip: int
-    address: int
 
 
 class Stopped(Enum):
@@ -225,24 +208,15 @@ class Engine:
             self._cr2.values[0] = _NO_FAULT
             self._cr2.store()
             return Fault(FaultKind.PAGE, rip, cr2)
-        if error == unicorn.UC_ERR_INSN_INVALID:
-            return Fault(FaultKind.INVALID, rip, 0)
-        code = self._code_at(rip)
-        if error == unicorn.UC_ERR_EXCEPTION:
-            # A software interrupt leaves RIP behind the instruction, as the processor does.
-            before = self._code_at(rip - 1)
-            kind = FaultKind.BREAKPOINT if before[:1] == b"\xcc" else FaultKind.PROTECTION
-            return Fault(kind, rip, 0)
-        return Fault(FaultKind.DIVIDE if _is_division(code) else FaultKind.PROTECTION, rip, 0)
+        return Fault(classify(error, rip, self._code_at), rip, 0)
 
-    def _code_at(self, address: int) -> bytes:
+    def _code_at(self, address: int, size: int) -> bytes:
         area = self.space.find(address)
         if area is None or area.physical is None:
             return b""
         at = area.physical + address - area.start
-        return bytes(
-            self.space.physical.bytes[at : min(at + 16, area.physical + area.end - area.start)]
-        )
+        end = min(at + size, area.physical + area.end - area.start)
+        return bytes(self.space.physical.bytes[at:end])
 
     # --- start ------------------------------------------------------------------------------
 
@@ -285,23 +259,12 @@ class Engine:
         self._flush_tlb()
 
 
-def _is_division(code: bytes) -> bool:
-    """Whether ``code`` starts with DIV or IDIV (F6/F7 with /6 or /7), behind any prefixes."""
-    index = 0
-    while index < len(code) and code[index] in _PREFIXES:
-        index += 1
-    return index + 1 < len(code) and code[index] in (0xF6, 0xF7) and (code[index + 1] >> 3) & 7 >= 6
-
-
-# Legacy prefixes and REX.
-_PREFIXES = frozenset(
-    (0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3, *range(0x40, 0x50))
-)
-
-
 def _no_kernel() -> None:
     raise RuntimeError("a system call before a kernel was attached")
 
 
 def _closed() -> None:
     """The engine is gone: nothing is cached any more."""
+
+
+__all__ = ["Engine", "Fault", "FaultKind", "Stopped"]

@@ -21,6 +21,7 @@ from emuplugin.values.pointers import PointerCodec
 from emuplugin.values.slice_codec import SliceCodec
 from emuplugin.values.strings import StringCodec
 from emuplugin.values.structs import StructCodec
+from emuplugin.values.times import DurationCodec, TimeCodec, is_duration, is_time
 from emuplugin.values.unsafe_pointers import UnsafePointerCodec
 
 if TYPE_CHECKING:
@@ -60,6 +61,10 @@ def make_codec(context: Context, go_type: GoType) -> Codec:
     """A codec for ``go_type``; raises UnsupportedTypeError where there is none."""
     if go_type.is_error:
         return ErrorCodec(context, go_type)
+    if is_time(go_type):
+        return TimeCodec(context, go_type)
+    if is_duration(go_type):
+        return DurationCodec(context, go_type)
     if go_type.kind == "slice" and go_type.elem.kind == "uint8":
         return BytesCodec(context, go_type)
     codec = BY_KIND.get(go_type.kind)

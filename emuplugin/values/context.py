@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from functools import cached_property
 
 from emuplugin.errors import EmulationError
@@ -10,7 +11,9 @@ from emuplugin.values.codecs import make_codec
 from emuplugin.values.gotype import GoType, Types
 from emuplugin.values.guest import Guest, Memory
 from emuplugin.values.heap import Heap
+from emuplugin.values.methods import MethodTable
 from emuplugin.values.scheduling import Scheduling
+from emuplugin.values.type_index import TypeIndex
 
 
 class Context:
@@ -21,6 +24,8 @@ class Context:
         self.types = Types(guest)
         self.heap = Heap(guest)
         self._codecs: dict[GoType, Codec] = {}
+        self._methods: dict[GoType, MethodTable] = {}
+        self._type_sources: list[Callable[[], Iterable[GoType]]] = []
 
     @property
     def memory(self) -> Memory:
@@ -33,6 +38,29 @@ class Context:
         if found is None:
             found = self._codecs[go_type] = make_codec(self, go_type)
         return found
+
+    def methods(self, go_type: GoType) -> MethodTable:
+        """The methods of values of a type."""
+        found = self._methods.get(go_type)
+        if found is None:
+            found = self._methods[go_type] = MethodTable(self, go_type)
+        return found
+
+    def pointer_to(self, go_type: GoType) -> GoType | None:
+        """The type of pointers to ``go_type``, None if no plugin has it."""
+        if go_type.ptr_to_this is not None:
+            return go_type.ptr_to_this
+        return self.index.pointers.get(go_type)
+
+    def add_types(self, source: Callable[[], Iterable[GoType]]) -> None:
+        """Tell of the types of one more plugin; ``source`` is asked when they are needed."""
+        self._type_sources.append(source)
+        self.__dict__.pop("index", None)
+
+    @cached_property
+    def index(self) -> TypeIndex:
+        """The types of all plugins by name."""
+        return TypeIndex(found for source in self._type_sources for found in source())
 
     @cached_property
     def scheduling(self) -> Scheduling:

@@ -56,14 +56,7 @@ class Function:
         plan = self._plan
         if plan.only_integers:
             return plan.call_integers(self.address, self.closure, args)
-        values = plan.call(self.address, self.closure, args)
-        if plan.returns_error:
-            error = values.pop()
-            if error is not None:
-                raise error
-        if not values:
-            return None
-        return values[0] if len(values) == 1 else tuple(values)
+        return plan.outcome(plan.call(self.address, self.closure, args))
 
     def results(self, *args: Any) -> tuple[Any, ...]:
         """Call it and return all results as Go has them, a last ``error`` too (None for nil)."""
@@ -80,20 +73,25 @@ class Function:
     @property
     def __signature__(self) -> inspect.Signature:
         """The signature with Go types as annotations, for ``help`` and ``inspect.signature``."""
-        params = self.go_type.params
-        kinds: list[inspect._ParameterKind] = [inspect.Parameter.POSITIONAL_ONLY] * len(params)
-        types = [param.string for param in params]
-        if self.go_type.variadic:
-            kinds[-1] = inspect.Parameter.VAR_POSITIONAL
-            types[-1] = params[-1].elem.string
-        results = [result.string for result in self.go_type.results]
-        return inspect.Signature(
-            [
-                inspect.Parameter(f"arg{number}", kind, annotation=type)
-                for number, (kind, type) in enumerate(zip(kinds, types, strict=True), 1)
-            ],
-            return_annotation=results[0] if len(results) == 1 else f"({', '.join(results)})",
-        )
+        return signature_of(self.go_type)
 
     def __repr__(self) -> str:
         return f"<Go func {self.name}{self.signature.removeprefix('func')}>"
+
+
+def signature_of(go_type: GoType) -> inspect.Signature:
+    """A func type as Python's signature, with Go types as annotations."""
+    params = go_type.params
+    kinds: list[inspect._ParameterKind] = [inspect.Parameter.POSITIONAL_ONLY] * len(params)
+    types = [param.string for param in params]
+    if go_type.variadic:
+        kinds[-1] = inspect.Parameter.VAR_POSITIONAL
+        types[-1] = params[-1].elem.string
+    results = [result.string for result in go_type.results]
+    return inspect.Signature(
+        [
+            inspect.Parameter(f"arg{number}", kind, annotation=type)
+            for number, (kind, type) in enumerate(zip(kinds, types, strict=True), 1)
+        ],
+        return_annotation=results[0] if len(results) == 1 else f"({', '.join(results)})",
+    )

@@ -16,6 +16,7 @@ from emuplugin.values.error_values import ITAB_TYPE, HeldInterface
 from emuplugin.values.gotype import GoType
 from emuplugin.values.heap import Allocations
 from emuplugin.values.live import Live, refused
+from emuplugin.values.methods import bind_word
 from emuplugin.values.mismatch import Mismatch, wrong_type
 
 if TYPE_CHECKING:
@@ -62,6 +63,17 @@ class Interface(Live):
         else:
             image = self._context.memory.read(self._data, codec.size)
         return codec.finish(codec.decode(image, self._root))
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        method = bind_word(self._context, self._type, name, self._data, self._root)
+        if method is None:
+            raise AttributeError(f"{self._type.string} has no method {name}")
+        return method
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self._context.methods(self._type).names()]
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Interface):

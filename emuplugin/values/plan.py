@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from emuplugin.cpu.calling import Frame, assign
+from emuplugin.cpu.calling import Frame, Shape, assign
 from emuplugin.errors import ConversionError, UnsupportedTypeError
 from emuplugin.values.boxed import BoxedCodec
 from emuplugin.values.codec import Codec
@@ -27,21 +28,27 @@ if TYPE_CHECKING:
 
 
 class CallPlan:
-    """How to call functions of one func type. ``name`` is for messages.
+    """How to call functions of one func type, or methods with a ``receiver`` of one word.
+
+    ``name`` is for messages.
 
     Raises UnsupportedTypeError if a parameter or result cannot be converted.
     """
 
-    def __init__(self, context: Context, go_type: GoType, name: str) -> None:
+    def __init__(
+        self, context: Context, go_type: GoType, name: str, *, receiver: bool = False
+    ) -> None:
         self.name = name
         self.signature = go_type.signature
         self.variadic = go_type.variadic
         self.count = len(go_type.params) - self.variadic
         self.returns_error = bool(go_type.results) and go_type.results[-1].is_error
-        self.layout = assign(
-            [shape_of(param) for param in go_type.params],
+        shapes = [shape_of(param) for param in go_type.params]
+        layout = assign(
+            [Shape.pointer(), *shapes] if receiver else shapes,
             [shape_of(result) for result in go_type.results],
         )
+        self.layout = replace(layout, params=layout.params[1:]) if receiver else layout
         self._context = context
         self._guest = context.guest
         params = [self._codec(param, "parameter") for param in go_type.params[: self.count]]
@@ -58,14 +65,18 @@ class CallPlan:
             (index, codec) for index, codec in enumerate(results) if isinstance(codec, BoxedCodec)
         ]
         self._late = [(index, codec) for index, codec in enumerate(results) if codec.late]
-        self.only_integers = self._find_integers(params, results)
+        self.only_integers = not receiver and self._find_integers(params, results)
 
-    def call(self, entry: int, closure: int, args: Sequence[Any]) -> list[Any]:
+    def call(
+        self, entry: int, closure: int, args: Sequence[Any], receiver: int | None = None
+    ) -> list[Any]:
         """Call the code at ``entry`` and return all results as Python values."""
         if len(args) != self.count and not (self.variadic and len(args) > self.count):
             raise self._wrong_count(len(args))
         layout = self.layout
         frame = layout.new_frame()
+        if receiver is not None:
+            frame.ints[0] = receiver
         with Allocations(self._guest) as allocations:
             position = 0
             try:
@@ -87,6 +98,16 @@ class CallPlan:
         for index, codec in self._late:
             values[index] = codec.finish(values[index])
         return values
+
+    def outcome(self, values: list[Any]) -> Any:
+        """What a call in Python returns: nothing, the one result, or a tuple; raises the error."""
+        if self.returns_error:
+            error = values.pop()
+            if error is not None:
+                raise error
+        if not values:
+            return None
+        return values[0] if len(values) == 1 else tuple(values)
 
     def call_integers(self, entry: int, closure: int, args: Sequence[Any]) -> int | None:
         """:meth:`call` where all is integers in registers, with one result or none.
@@ -110,14 +131,14 @@ class CallPlan:
 
     def _find_integers(self, params: Sequence[Codec], results: Sequence[Codec]) -> bool:
         """Prepare :meth:`call_integers` and tell whether it can be used."""
-        integers = [codec for codec in params if isinstance(codec, IntegerCodec)]
+        integers = [codec for codec in params if type(codec) is IntegerCodec]
         # One word per argument; what is above a narrow value in its register is undefined.
         packed = "".join(f"{codec.format}{8 - codec.size}x" for codec in integers)
         self._pack = struct.Struct(f"<{packed}").pack
         self._to_words = struct.Struct(f"<{len(integers)}Q").unpack
         self._stack_size = self.layout.stack_size
         self._mask = self._sign = 0
-        if results and isinstance(results[0], IntegerCodec):
+        if results and type(results[0]) is IntegerCodec:
             self._mask, self._sign = results[0].mask, results[0].sign
         return (
             not self.variadic

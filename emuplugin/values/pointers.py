@@ -12,6 +12,7 @@ from emuplugin.values.codec import Codec
 from emuplugin.values.guest import Root
 from emuplugin.values.heap import Allocations
 from emuplugin.values.live import Live, refused
+from emuplugin.values.methods import bind_word
 from emuplugin.values.mismatch import Mismatch
 
 
@@ -45,9 +46,20 @@ class Pointer(Live):
             raise mismatch.error(f"*{self._codec.type.string}") from None
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or self._codec.type.elem.kind != "struct":
-            raise AttributeError(f"{self._codec.type.string} has no field {name}")
+        codec = self._codec
+        if name.startswith("__"):
+            raise AttributeError(name)
+        method = bind_word(codec.context, codec.type, name, self._address, self._root)
+        if method is not None:
+            return method
+        if codec.type.elem.kind != "struct":
+            raise AttributeError(f"{codec.type.string} has no field or method {name}")
         return getattr(self.value, name)
+
+    def __dir__(self) -> list[str]:
+        codec = self._codec
+        names = [*super().__dir__(), *codec.context.methods(codec.type).names()]
+        return [*names, *dir(self.value)] if codec.type.elem.kind == "struct" else names
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "value":

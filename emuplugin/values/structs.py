@@ -14,6 +14,7 @@ from emuplugin.values.go_syntax import go_list
 from emuplugin.values.gotype import Field, GoType
 from emuplugin.values.heap import Allocations
 from emuplugin.values.live import refused
+from emuplugin.values.methods import bind
 from emuplugin.values.mismatch import Mismatch
 
 
@@ -46,7 +47,12 @@ class StructView(View):
         self._codec.set(self, name, value)
 
     def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *self._codec.own_fields, *self._codec.promoted]
+        codec = self._codec
+        methods = codec.context.methods(codec.type).names()
+        return [*super().__dir__(), *codec.own_fields, *codec.promoted, *methods]
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return [*self._codec.own_fields, *self._codec.promoted]
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, StructView) or other._codec is not self._codec:
@@ -99,6 +105,10 @@ class StructCodec(BoxedCodec):
         field = self.own_fields.get(name)
         if field is not None:
             return self.context.codec(field.type).read(view._address + field.offset, view._owner)
+        if name not in self.promoted:
+            method = bind(self.context, self.type, name, view._address, view._owner)
+            if method is not None:
+                return method
         return getattr(self._embedded(view, name), name)
 
     def set(self, view: StructView, name: str, value: Any) -> None:

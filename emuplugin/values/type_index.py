@@ -25,6 +25,8 @@ class TypeIndex(Mapping[str, GoType]):
         self._names: dict[str, list[GoType]] = {}
         self._paths: dict[str, GoType] = {}
         self._seen: set[GoType] = set()
+        #: The pointer type of each type that has one.
+        self.pointers: dict[GoType, GoType] = {}
         pending = list(types)
         while pending:
             go_type = pending.pop()
@@ -33,6 +35,8 @@ class TypeIndex(Mapping[str, GoType]):
             self._seen.add(go_type)
             pending.extend(_parts(go_type))
             self._names.setdefault(go_type.string, []).append(go_type)
+            if go_type.kind == "ptr" and not go_type.named:
+                self.pointers.setdefault(go_type.elem, go_type)
             if go_type.pkg_path:
                 self._paths[f"{go_type.pkg_path}.{go_type.name}"] = go_type
 

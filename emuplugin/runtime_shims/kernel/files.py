@@ -6,6 +6,7 @@ answered from :data:`PSEUDO_FILES`; everything else does not exist (ENOENT).
 
 from __future__ import annotations
 
+import posixpath
 import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -106,6 +107,18 @@ class Bytes(OpenFile):
 
     def content(self) -> bytes:
         return self._content
+
+
+class Directory(OpenFile):
+    """The root, which has nothing in it that could be listed."""
+
+    mode = linux.S_IFDIR | 0o555
+
+    def read(self, kernel: Kernel, size: int) -> bytes:
+        raise Errno(linux.EISDIR)
+
+    def seek(self, offset: int, whence: int) -> int:
+        return 0
 
 
 class Device(OpenFile):
@@ -248,8 +261,15 @@ class Files:
             file.closed()
 
     def open(self, path: str, flags: int) -> OpenFile:
-        """Open by path. Raises Errno."""
+        """Open by path; the working directory is the root. Raises Errno."""
+        if not path:
+            raise Errno(linux.ENOENT)
+        path = posixpath.normpath("/" + path.lstrip("/"))
         writing = flags & linux.O_ACCMODE != linux.O_RDONLY
+        if path == "/":
+            if writing or flags & linux.O_CREAT:
+                raise Errno(linux.EISDIR)
+            return Directory()
         if path.startswith("/dev/") and path[5:] in ("null", "zero", "full", "random", "urandom"):
             return Device(path[5:])
         content = self.pseudo_files.get(path)
@@ -371,6 +391,13 @@ def newfstatat(kernel: Kernel, directory: int, path: int, at: int, flags: int) -
     if not name and flags & linux.AT_EMPTY_PATH:
         return fstat(kernel, directory, at)
     return _write_stat(kernel, at, kernel.files.open(name, linux.O_RDONLY))
+
+
+@syscall(217, "getdents64", "partial", "the root, which is empty")
+def getdents64(kernel: Kernel, fd: int, at: int, size: int) -> int:
+    if not isinstance(kernel.files.get(fd), Directory):
+        raise Errno(linux.ENOTDIR)
+    return 0
 
 
 @syscall(72, "fcntl", "partial", "descriptor and status flags, duplication; no locks")
