@@ -149,6 +149,10 @@ class OutOfRangeError(EmupluginError, OverflowError, ValueError):
     """A Python value of the right type that the Go type cannot hold."""
 
 
+class MethodRemovedError(EmupluginError, AttributeError):
+    """A method of a Go type whose code the linker left out, because nothing could call it."""
+
+
 class ChangedError(EmupluginError, RuntimeError):
     """What a view or an iterator was taken from has changed since, so that going on with it would
     not do what it seems to do. Read it again."""

@@ -217,6 +217,10 @@ class SymbolTable:
                 if head & 0xFFFF_FFFF in starts:
                     yield index
 
+    def any_name_holds(self, part: bytes) -> bool:
+        """Whether ``part`` occurs in the table's names, or in another string kept with them."""
+        return part in self._all_strings
+
     @cached_property
     def _all_strings(self) -> bytes:
         return bytes(self._strings)

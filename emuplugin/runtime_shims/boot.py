@@ -55,6 +55,8 @@ class Boot:
         self.env: Mapping[str, str] = self.kernel.sandbox.env
         self.moduledata = moduledata
         self.g0 = 0
+        #: The C function that starts a thread, for plugins with C code; else 0.
+        self.thread_start = 0
         self._next = BOOT_DATA
         runtime.process.space.map(BOOT_DATA, _BOOT_DATA_SIZE, PROT_READ | PROT_WRITE, "[boot]")
 
@@ -137,17 +139,18 @@ def first_stack(boot: Boot) -> None:
     runtime.set_tls_g(g0)
     # Signal handlers are the runtime's to install: there is no host program that has its own.
     runtime.set_if_present("runtime.islibrary", 0)
-    runtime.set_if_present("runtime.iscgo", 0)
+    runtime.set_if_present("runtime.iscgo", int(boot.thread_start != 0))
     without_c(boot)
 
 
 def without_c(boot: Boot) -> None:
-    """The runtime asks the kernel itself; C is not involved."""
+    """The runtime asks the kernel itself; C is not involved, but for the C code that a plugin has
+    of its own: then threads are made as C makes them."""
     runtime = boot.runtime
     for name in _CGO_HOOKS:
         hook = runtime.symbol(name)
         if hook is not None:
-            boot.memory.write_u64(hook, 0)
+            boot.memory.write_u64(hook, boot.thread_start if name == "_cgo_thread_start" else 0)
 
 
 def processor(boot: Boot) -> None:

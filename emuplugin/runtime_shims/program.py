@@ -22,6 +22,7 @@ from emuplugin.sandbox import Sandbox
 from .boot import Boot, BootStep, add_module, boot, chain, module_itabs
 from .callbacks import CallbackFrame, Callbacks
 from .caller import Caller, Goexit, Panic, PanicValue
+from .cgo import CThreads, has_c_code, tell_c_that_go_runs
 from .endings import Endings
 from .goruntime import CallResult, GoRuntime
 from .image import Image, map_image
@@ -113,7 +114,11 @@ class Program:
             process.kernel.on_tick = self.preemption.tick
             start = perf_counter()
             self._boot = Boot(self.runtime, first.moduledata)
+            if has_c_code(file):
+                self._boot.thread_start = CThreads(self.runtime, self.library).start
             self.boot_steps: list[BootStep] = boot(self._boot)
+            if self._boot.thread_start:
+                tell_c_that_go_runs(self.runtime, self.call_runtime)
             self.timings["boot the runtime"] = perf_counter() - start
             self.roots = Roots(self.runtime, self._boot.store)
         except BaseException:

@@ -13,6 +13,7 @@ from emuplugin.values.go_syntax import MAX_ITEMS, go_list
 from emuplugin.values.gotype import GoType
 from emuplugin.values.heap import Allocations
 from emuplugin.values.live import refused
+from emuplugin.values.methods import bind
 from emuplugin.values.mismatch import Mismatch
 
 
@@ -50,6 +51,16 @@ class ArrayView(View, Buffered, Sequence[Any]):
         return NotImplemented
 
     __hash__ = None  # type: ignore[assignment]
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("__"):
+            method = bind(self._context, self._type, name, self._address, self._owner)
+            if method is not None:
+                return method
+        raise AttributeError(f"{self._type.string} has no method {name}")
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self._context.methods(self._type).names()]
 
     def _span(self) -> tuple[int, int, GoType, object]:
         return self._address, self._codec.length, self._codec.element.type, self._owner

@@ -165,9 +165,7 @@ def _same_format(view: memoryview, letter: str) -> bool:
     found = view.format.lstrip("@=<")
     if view.itemsize != ctypes.sizeof(_SIZES[letter]):
         return False
-    return found == letter or any(
-        {found, letter} <= family for family in (_SIGNED, _UNSIGNED)
-    )
+    return found == letter or any({found, letter} <= family for family in (_SIGNED, _UNSIGNED))
 
 
 _SIZES: dict[str, Any] = {

@@ -35,6 +35,9 @@ class BytesCodec(SliceCodec):
             value = bytes(value)  # type: ignore[call-overload]
         return f"{self.type.string}({go_quote(value)})"
 
+    def text(self, value: Any, depth: int) -> str:
+        return self.go_syntax(value, depth)
+
     def _data(self, value: Any) -> bytes:
         if isinstance(value, bytes):
             return value

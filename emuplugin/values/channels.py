@@ -15,6 +15,7 @@ from emuplugin.values.channel_codec import DATAQSIZ, QCOUNT, ChannelCodec
 from emuplugin.values.guest import Root
 from emuplugin.values.heap import Allocations
 from emuplugin.values.live import Live
+from emuplugin.values.methods import method_of
 from emuplugin.values.mismatch import Mismatch
 
 
@@ -98,6 +99,12 @@ class ChannelView(Live):
             if not ok:
                 return
             yield value
+
+    def __getattr__(self, name: str) -> Any:
+        return method_of(self, name, self._root.address, self._root)
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self._context.methods(self._type).names()]
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ChannelView):

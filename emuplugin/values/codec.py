@@ -111,6 +111,10 @@ class Codec(ABC):
         """A decoded value as Go source would write it, ``depth`` composite values deep."""
         return "nil" if value is None else repr(value)
 
+    def text(self, value: Any, depth: int) -> str:
+        """:meth:`go_syntax` with the type before it: ``[]int{1, 2}``."""
+        return f"{self.type.string}{self.go_syntax(value, depth)}"
+
     def finish(self, value: Any) -> Any:
         """What a ``late`` codec has left to do, once everything else is safe from the collector."""
         return value

@@ -40,9 +40,7 @@ class Heap:
         else:
             self.guest.memory.write(address, image)
 
-    def store_many(
-        self, address: int, image: bytes | memoryview, go_type: GoType
-    ) -> None:
+    def store_many(self, address: int, image: bytes | memoryview, go_type: GoType) -> None:
         """:meth:`store` of values of ``go_type`` that lie one after the other."""
         if go_type.ptr_bytes and self._marking():
             count = len(image) // go_type.size

@@ -8,6 +8,7 @@ pointer ("direct"), else a pointer to it (``internal/abi/iface.go``).
 from __future__ import annotations
 
 import struct
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from emuplugin.errors import GoError
@@ -16,7 +17,7 @@ from emuplugin.values.error_values import ITAB_TYPE, HeldInterface
 from emuplugin.values.gotype import GoType
 from emuplugin.values.heap import Allocations
 from emuplugin.values.live import Live, refused
-from emuplugin.values.methods import bind_word
+from emuplugin.values.methods import method_of
 from emuplugin.values.mismatch import Mismatch, wrong_type
 
 if TYPE_CHECKING:
@@ -33,6 +34,14 @@ _DEFAULT_TYPES: dict[type, str] = {
     bytes: "[]uint8",
 }
 """What Python values become in an interface, as untyped constants do in Go."""
+
+_COMPOSITES: tuple[tuple[Any, str], ...] = (
+    (timedelta, "time.Duration"),
+    (datetime, "time.Time"),
+    (list | tuple, "[]interface {}"),
+    (dict, "map[string]interface {}"),
+)
+"""The same for values that only some plugins have a type for, as encoding/json chooses."""
 
 
 class Interface(Live):
@@ -65,12 +74,7 @@ class Interface(Live):
         return codec.finish(codec.decode(image, self._root))
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        method = bind_word(self._context, self._type, name, self._data, self._root)
-        if method is None:
-            raise AttributeError(f"{self._type.string} has no method {name}")
-        return method
+        return method_of(self, name, self._data, self._root)
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self._context.methods(self._type).names()]
@@ -135,6 +139,9 @@ class InterfaceCodec(Codec):
             return value._codec
         name = _DEFAULT_TYPES.get(type(value))
         address = None if name is None else self.context.guest.symbol(f"type:{name}")
-        if address is None:
-            raise wrong_type(self.expected, value)
-        return self.context.codec(self.context.types.at(address))
+        if address is not None:
+            return self.context.codec(self.context.types.at(address))
+        for kinds, name in _COMPOSITES:
+            if isinstance(value, kinds) and name in self.context.index:
+                return self.context.codec(self.context.index.find(name))
+        raise wrong_type(self.expected, value)

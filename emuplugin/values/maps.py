@@ -13,6 +13,7 @@ from emuplugin.values.guest import Root
 from emuplugin.values.heap import Allocations, BorrowedAllocations
 from emuplugin.values.live import Live, refused
 from emuplugin.values.map_access import MapAccess
+from emuplugin.values.methods import method_of
 from emuplugin.values.mismatch import Mismatch
 
 
@@ -81,6 +82,12 @@ class MapView(Live, MutableMapping[Any, Any]):
 
     def __repr__(self) -> str:
         return f"{self._codec.type.string}{self._codec.go_syntax(self, MAX_DEPTH)}"
+
+    def __getattr__(self, name: str) -> Any:
+        return method_of(self, name, self._root.address, self._root)
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self._context.methods(self._type).names()]
 
     def _ipython_key_completions_(self) -> list[Any]:
         return list(self)
@@ -202,9 +209,7 @@ class MapCodec(Codec):
             items.append(f"{key_text}:{self.elem.go_syntax(elem, depth - 1)}")
         return go_list(items, more=False)
 
-    def _fill(
-        self, address: int, pairs: list[tuple[Any, Any]], allocations: Allocations
-    ) -> None:
+    def _fill(self, address: int, pairs: list[tuple[Any, Any]], allocations: Allocations) -> None:
         """Set entries: first everything is converted, then everything is stored."""
         keys = _encode(self.key, [key for key, _ in pairs], pairs, allocations, "key ")
         elems = _encode(self.elem, [elem for _, elem in pairs], pairs, allocations)
@@ -230,4 +235,3 @@ def _encode(
     if not codec.size:
         return [b""] * len(values)
     return [images[at : at + codec.size] for at in range(0, len(images), codec.size)]
-

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from emuplugin.errors import UnsupportedTypeError
+from emuplugin.errors import MethodRemovedError
 from emuplugin.values.function import signature_of
 from emuplugin.values.gotype import GoType, Method
+from emuplugin.values.live import Live
 from emuplugin.values.plan import CallPlan
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class MethodTable:
     def find(self, name: str, address: int | None) -> tuple[Method, bool] | None:
         """A method and whether its receiver is a pointer to the value, None if there is none.
 
-        ``address`` None means that the value has none. UnsupportedTypeError for a method that the
+        ``address`` None means that the value has none. MethodRemovedError for a method that the
         linker removed.
         """
         tables = [(self.own, False)]
@@ -113,10 +114,9 @@ class MethodTable:
                 return method, by_address
             removed = True
         if removed:
-            raise UnsupportedTypeError(
+            raise MethodRemovedError(
                 f"the linker removed {self.type.string}.{name}: nothing in the plugin calls it"
-                " through an interface or by reflection",
-                type=self.type.string,
+                " through an interface or by reflection"
             )
         return None
 
@@ -152,10 +152,15 @@ def bind(
     return BoundMethod(table, method, word, keep)
 
 
-def bind_word(
-    context: Context, go_type: GoType, name: str, word: int, keep: object
-) -> BoundMethod | None:
-    """A method of a value that has no address, from its word in an interface."""
-    table = context.methods(go_type)
-    found = table.find(name, None)
-    return None if found is None else BoundMethod(table, found[0], word, keep)
+def method_of(value: Live, name: str, word: int, keep: object) -> BoundMethod:
+    """A method of a value that has no address, from its word in an interface.
+
+    AttributeError where there is none.
+    """
+    if not name.startswith("__"):
+        table = value._context.methods(value._type)
+        found = table.find(name, None)
+        if found is not None:
+            return BoundMethod(table, found[0], word, keep)
+        raise AttributeError(f"{value._type.string} has no method {name}")
+    raise AttributeError(name)

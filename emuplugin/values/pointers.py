@@ -12,7 +12,7 @@ from emuplugin.values.codec import Codec
 from emuplugin.values.guest import Root
 from emuplugin.values.heap import Allocations
 from emuplugin.values.live import Live, refused
-from emuplugin.values.methods import bind_word
+from emuplugin.values.methods import method_of
 from emuplugin.values.mismatch import Mismatch
 
 
@@ -49,11 +49,8 @@ class Pointer(Live):
         codec = self._codec
         if name.startswith("__"):
             raise AttributeError(name)
-        method = bind_word(codec.context, codec.type, name, self._address, self._root)
-        if method is not None:
-            return method
-        if codec.type.elem.kind != "struct":
-            raise AttributeError(f"{codec.type.string} has no field or method {name}")
+        if codec.type.elem.kind != "struct" or codec.context.methods(codec.type).find(name, None):
+            return method_of(self, name, self._address, self._root)
         return getattr(self.value, name)
 
     def __dir__(self) -> list[str]:

@@ -44,11 +44,13 @@ class Scheduling:
         return value
 
     def run_others(self) -> bool:
-        """Let every runnable goroutine run once; False if there was none."""
+        """Let the runnable goroutines run; False if there were none, or they only woke others."""
         before = self._ticks()
-        self._guest.call_words(self._mcall, 0, (self._gosched,))
-        # One tick is for the caller goroutine itself.
-        return self._ticks() - before & 0xFFFFFFFF > 1
+        # Twice, because each 61st time the scheduler prefers who waits longest, which is this one.
+        for _ in range(2):
+            self._guest.call_words(self._mcall, 0, (self._gosched,))
+        # One tick each is for the caller goroutine itself.
+        return self._ticks() - before & 0xFFFFFFFF > 2
 
     def wait(self, ready: Callable[[], bool], timeout: float | None) -> bool:
         """Run goroutines until ``ready`` says yes: True. False after ``timeout`` seconds of the

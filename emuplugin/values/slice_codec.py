@@ -54,9 +54,7 @@ class SliceCodec(Codec):
         image, count = self.elements(value, allocations)
         return HEADER.pack(new_array(self.element, image, count, allocations), count, count)
 
-    def elements(
-        self, value: Any, allocations: Allocations
-    ) -> tuple[bytes | memoryview, int]:
+    def elements(self, value: Any, allocations: Allocations) -> tuple[bytes | memoryview, int]:
         """The images of the elements of an iterable, one after the other, and their number."""
         buffer = image_of_buffer(value, self.type.elem)
         if buffer is not None:

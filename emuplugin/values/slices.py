@@ -10,6 +10,8 @@ from emuplugin.values.buffers import Buffered
 from emuplugin.values.go_syntax import MAX_DEPTH
 from emuplugin.values.gotype import GoType
 from emuplugin.values.guest import Root
+from emuplugin.values.heap import Allocations
+from emuplugin.values.methods import method_of
 from emuplugin.values.mismatch import Mismatch
 from emuplugin.values.slice_codec import HEADER, SliceCodec
 
@@ -123,7 +125,21 @@ class SliceView(Buffered, MutableSequence[Any]):
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return f"{self._codec.type.string}{self._codec.go_syntax(self, MAX_DEPTH)}"
+        return self._codec.text(self, MAX_DEPTH)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        # The receiver is this slice: what Python holds, not the place that it was read from.
+        header = HEADER.pack(self._address, self._length, self._capacity)
+        with Allocations(self._context.guest) as allocations:
+            box = allocations.object(HEADER.size, self._type)
+            root = self._context.guest.hold(box)
+            self._context.heap.store(box, header, self._type)
+        return method_of(self, name, box, root)
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self._context.methods(self._type).names()]
 
     def _position(self, index: int) -> int:
         position = index + self._length if index < 0 else index

@@ -84,7 +84,7 @@ class SwissWriter(MapWriter):
             groups = self._groups(capacity // SLOTS)
             table = self.allocations.raw(TABLE_SIZE, table_type)
             image = _TABLE.pack(0, capacity, growth, depth, index, groups, capacity // SLOTS - 1)
-            self.memory.write(table, image[: TABLE_GROUPS])
+            self.memory.write(table, image[:TABLE_GROUPS])
             self.heap.store_pointer(table + TABLE_GROUPS, groups)
             self.memory.write(table + TABLE_GROUPS + 8, image[TABLE_GROUPS + 8 :])
             self.heap.store_pointer(directory + 8 * index, table)

@@ -41,10 +41,13 @@ class TypeIndex(Mapping[str, GoType]):
                 self._paths[f"{go_type.pkg_path}.{go_type.name}"] = go_type
 
     def __len__(self) -> int:
-        return len(self._names)
+        return sum(1 for _ in self)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted(self._names))
+        for name in sorted(self._names):
+            same = self._names[name]
+            paths = [f"{found.pkg_path}.{found.name}" for found in same if found.pkg_path]
+            yield from sorted(paths) if len(same) > 1 and paths else [name]
 
     def __getitem__(self, name: str) -> GoType:
         try:
@@ -63,8 +66,7 @@ class TypeIndex(Mapping[str, GoType]):
         near = get_close_matches(canonical(name), self._names, n=3, cutoff=0.75)
         hint = f"; there is {', '.join(near)}" if near else ""
         raise UnsupportedTypeError(
-            f"the plugin has no type {name}: the linker keeps only those that its code"
-            f" uses{hint}",
+            f"the plugin has no type {name}: the linker keeps only those that its code uses{hint}",
             type=name,
         )
 

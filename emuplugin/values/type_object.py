@@ -91,8 +91,10 @@ class TypeObject:
         names = [field.name for field in target.fields]
         if not args:
             return fields
-        if len(args) == 1 and not fields and not (
-            len(names) == 1 and not isinstance(args[0], dict)
+        if (
+            len(args) == 1
+            and not fields
+            and not (len(names) == 1 and not isinstance(args[0], dict))
         ):
             return args[0]
         if fields or len(args) != len(names):

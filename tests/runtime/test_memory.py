@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from emuplugin import GoOutOfMemory, Limits, LimitExceeded, MemoryLimitExceeded
+from emuplugin import GoOutOfMemory, LimitExceeded, Limits, MemoryLimitExceeded
 from emuplugin.build import NEWEST, resolve_version
 from emuplugin.plugin import Plugin
 from tests.conftest import Native

@@ -11,6 +11,7 @@ import emuplugin
 from emuplugin.plugin import Plugin
 from tests.conftest import Native, PluginPath
 from tests.support.oracle import NativePlugin
+from tests.values.symbols import Symbols
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +33,11 @@ def kinds(go_version: str, plugin_path: PluginPath) -> Iterator[Plugin]:
     path = plugin_path("kinds", go_version, stripped=True)
     with closing(emuplugin.open(path)) as plugin:
         yield plugin
+
+
+@pytest.fixture(scope="module")
+def faces(go_version: str, plugin_path: PluginPath) -> Iterator[Symbols]:
+    """fixtures/values_faces in a machine of its own for each file of tests, stripped."""
+    path = plugin_path("values_faces", go_version, stripped=True)
+    with closing(emuplugin.Machine()) as machine:
+        yield Symbols(machine.open(path))

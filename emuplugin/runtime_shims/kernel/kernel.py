@@ -113,6 +113,8 @@ class Kernel:
             if end is Stopped.TRAP:
                 if traps[engine.rip]():
                     return
+                if threads.switch_to is not None:
+                    threads.switch()
             elif end is Stopped.REQUEST:
                 if self.signals.return_pending:
                     self.signals.finish_return()
