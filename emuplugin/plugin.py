@@ -42,8 +42,9 @@ class Plugin:
         exports = ", ".join(names[: 8 if more else 9]) + more
         return f"<Plugin {self.plugin_path!r} from {self.path}: {exports}>"
 
-    def lookup(self, name: str) -> Symbol:
-        """The exported variable or function ``name``.
+    def lookup(self, name: str) -> Any:
+        """The exported variable or function ``name``: a :class:`Variable` or :class:`Function`
+        (typed as Go's ``plugin.Symbol`` is: anything).
 
         Raises SymbolNotFoundError with Go's words, ClosedError and DeadMachineError.
         """

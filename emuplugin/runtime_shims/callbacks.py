@@ -1,4 +1,4 @@
-"""Go calls Python: func values whose code is a stub, and calls from inside such a call.
+"""Go calls Python: func values and methods whose code is a stub, and calls from inside such a call.
 
 When Go calls the stub the guest stops and the host has the goroutine's registers. Python may then
 call Go again. That inner call cannot use the same goroutine, because a panic in it would run the
@@ -9,6 +9,7 @@ host's takes the inner calls, and they change places again when the callback ret
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from emuplugin.cpu import registers as reg
 
@@ -19,12 +20,18 @@ from .goruntime import FLOAT_REGISTERS, INTEGER_REGISTERS
 class CallbackFrame:
     """The registers and stack of a call from Go, by ABIInternal.
 
-    ``value`` is the func value that was called; ``ints`` (nine words) and ``floats`` (fifteen
-    64-bit patterns) hold arguments on entry and are to hold results at the end.
+    ``value`` is the func value that was called, or the receiver of a method, and ``method`` that
+    method's number (None for func values). ``ints`` (nine words) and ``floats`` (fifteen 64-bit
+    patterns) hold arguments on entry and are to hold results at the end. What is in ``kept`` lives
+    until Go has them: roots of the results.
     """
 
-    def __init__(self, callbacks: Callbacks, value: int, entry_rsp: int) -> None:
+    def __init__(
+        self, callbacks: Callbacks, value: int, entry_rsp: int, method: int | None
+    ) -> None:
         self.value = value
+        self.method = method
+        self.kept: list[object] = []
         self.ints: list[int] = callbacks.read_ints()
         self.floats: list[int] = callbacks.read_floats()
         self._callbacks = callbacks
@@ -40,7 +47,7 @@ class CallbackFrame:
 
 
 class Callbacks:
-    """The callback stub. ``handler`` gets each call's frame; it fills in results, or returns what
+    """The callback stubs. ``handler`` gets each call's frame; it fills in results, or returns what
     to panic with."""
 
     def __init__(
@@ -63,7 +70,9 @@ class Callbacks:
         runtime = caller.runtime
         self._gopark = runtime.function("runtime.gopark")
         self._gopanic = runtime.function("runtime.gopanic")
-        runtime.process.trap(self._stub.entry, self._called)
+        runtime.process.trap(self._stub.entry, partial(self._called, None))
+        for number, entry in enumerate(runtime.stubs.methods):
+            runtime.process.trap(entry, partial(self._called, number))
         runtime.process.trap(self._stub.back, self._returned)
 
     def read_ints(self) -> list[int]:
@@ -82,9 +91,9 @@ class Callbacks:
         self._run_here(entry, ints)
         return True
 
-    # --- the stub ---------------------------------------------------------------------------
+    # --- the stubs --------------------------------------------------------------------------
 
-    def _called(self) -> bool:
+    def _called(self, method: int | None) -> bool:
         """Go calls Python."""
         values = self._arguments.load()
         caller = self._caller
@@ -92,7 +101,7 @@ class Callbacks:
         outer = (self._here, self._rsp, caller.waited, caller.active, entering, staged)
         self._here, self._rsp = values[11], values[10]
         me = self._here
-        frame = CallbackFrame(self, values[9], self._rsp)
+        frame = CallbackFrame(self, values[9 if method is None else 0], self._rsp, method)
         self.staged = []
         caller.enter_host = self._enter_host
         panic = self._handler(frame)

@@ -20,7 +20,7 @@ from .libc.call import CCall
 from .libc.library import CLibrary
 
 _STACK_SIZE = 1 << 18
-# The middle of a page behind the stack: C reads a canary above the thread pointer, Go's g lies below.
+# The middle of a page behind the stack: C reads a canary above the thread pointer, g lies below.
 _THREAD_POINTER = PAGE_SIZE // 2
 
 

@@ -85,6 +85,10 @@ class Roots:
         self._returned.append(slot)
 
     def _collect_returned(self) -> None:
+        # While the collector marks, a pointer may have gone from here to where it has looked
+        # already, and then only this slot tells it of the object.
+        if self._memory.read_u32(self._write_barrier):
+            return
         while self._returned:
             slot = self._returned.popleft()
             self._memory.write_u64(ROOTS_BASE + 8 * slot, 0)

@@ -30,6 +30,10 @@ CALL_SIZES = (256, 1 << 10, 1 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 20, 1 << 22
 # small: the callback does not check for stack space, and NOSPLIT functions run below it.
 _CALLBACK_FRAME = 64 + 8
 
+#: How many methods a Python object can have in Go: one entry point each, _METHOD_STEP bytes apart.
+METHODS = 64
+_METHOD_STEP = 16
+
 HLT = b"\xf4"
 _RETURN_TRUE = b"\xb8\x01\0\0\0"  # mov eax, 1
 _PCLNTAB_MAGIC = 0xFFFFFFF1  # internal/abi/symtab.go: Go120PCLnTabMagic
@@ -71,7 +75,7 @@ class _Function(NamedTuple):
 class Stubs:
     """The synthetic module. ``moduledata`` is its address; ``idle`` is where a goroutine of the
     host's starts; ``calls`` are the frames to call from, smallest first; ``callback`` is the code
-    of func values that are Python's; ``ready_value`` is a func value for ``systemstack``,
+    of func values that are Python's, ``methods`` that of methods; ``ready_value`` is a func value for ``systemstack``,
     ``handoff_value`` and ``spawn_value`` are unlock functions for ``gopark``."""
 
     def __init__(
@@ -93,6 +97,9 @@ class Stubs:
         self.calls = tuple(self._call_stub(size, morestack) for size in CALL_SIZES)
         callback = self._place("emuplugin.callback", HLT + HLT, ((1, 0), (2, _CALLBACK_FRAME)))
         self.callback = CallbackStub(callback, callback + 1, _CALLBACK_FRAME)
+        size = METHODS * _METHOD_STEP
+        first = self._place("emuplugin.method", HLT * size, ((size, 0),))
+        self.methods = tuple(range(first, first + size, _METHOD_STEP))
         # func() { ready(gp, 0, true) }, gp being what the closure holds:
         # mov rax, [rdx + 8]; xor ebx, ebx; mov ecx, 1
         ready_code = self._calling_stub(

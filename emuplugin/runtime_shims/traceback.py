@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from emuplugin.cpu.memory import GuestMemoryError, Memory
-from emuplugin.elf.pclntab import PclnTable
+from emuplugin.elf.pclntab import Frame, PclnTable
 
 _MAX_FRAMES = 100  # runtime/traceback.go: tracebackInnerFrames + tracebackOuterFrames
 # After these the pc is where a fault happened, not a return address.
@@ -40,7 +40,7 @@ def unwind(
         function = None if table is None else table.find(pc)
         if table is None or function is None or function.name == "runtime.goexit":
             return
-        frames = ()
+        frames: tuple[Frame, ...] = ()
         if not function.name.startswith("emuplugin."):  # the loader's stubs have no source
             frames = table.frames(pc if exact else pc - 1)
         for index, frame in enumerate(frames):

@@ -1,4 +1,4 @@
-"""Plugins with C code: what it computes, allocates and prints, its threads, its calls back to Go."""
+"""Plugins with C code: what it computes, allocates and prints, its threads, its calls to Go."""
 
 from __future__ import annotations
 

@@ -1,6 +1,9 @@
-"""Time: the machine's clock, and the system calls that read it or sleep (man 2 clock_gettime,
-nanosleep), and the processor's time-stamp counter. The clock is virtual: it starts at a fixed date, moves a little with every look at it
-and with work, and jumps when every thread sleeps. So nothing waits, and runs repeat."""
+"""Time: the machine's clock, the system calls that read it or sleep (man 2 clock_gettime,
+nanosleep), and the processor's time-stamp counter.
+
+The clock is virtual: it starts at a fixed date, moves a little with every look at it and with
+work, and jumps when every thread sleeps. So nothing waits, and runs repeat.
+"""
 
 from __future__ import annotations
 

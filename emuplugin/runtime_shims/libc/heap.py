@@ -1,4 +1,4 @@
-"""malloc's heap: blocks of rounded sizes, with free lists, in memory that is present when touched."""
+"""malloc's heap: blocks of rounded sizes with free lists."""
 
 from __future__ import annotations
 

@@ -15,7 +15,8 @@ class Arguments(Protocol):
 
 
 _CONVERSION = re.compile(
-    rb"%(?P<flags>[-+ #0]*)(?P<width>\d+|\*)?(?:\.(?P<precision>\d+|\*)?)?(?P<length>hh|h|ll|l|z|j|t|L)?(?P<kind>[diuxXocspfFeEgGaA%])"
+    rb"%(?P<flags>[-+ #0]*)(?P<width>\d+|\*)?(?:\.(?P<precision>\d+|\*)?)?"
+    rb"(?P<length>hh|h|ll|l|z|j|t|L)?(?P<kind>[diuxXocspfFeEgGaA%])"
 )
 _BITS = {b"hh": 8, b"h": 16, b"l": 64, b"ll": 64, b"z": 64, b"j": 64, b"t": 64}
 

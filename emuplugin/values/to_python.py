@@ -1,0 +1,101 @@
+"""to_python: a deep copy of a Go value in plain Python objects."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from emuplugin.values.arrays import ArrayView
+from emuplugin.values.interfaces import Interface
+from emuplugin.values.maps import MapView
+from emuplugin.values.pointers import Pointer
+from emuplugin.values.slices import SliceView
+from emuplugin.values.structs import StructView
+from emuplugin.values.times import TimeView
+from emuplugin.values.unsafe_pointers import UnsafePointer
+from emuplugin.values.variable import Variable
+
+
+def to_python(value: Any) -> Any:
+    """A copy of a Go value that needs no machine any more.
+
+    Structs and maps become dicts, arrays and slices lists (``[]byte`` is bytes), ``time.Time`` a
+    datetime; a pointer becomes a copy of what it points to, an interface one of what it holds. What
+    is reached twice is copied once, so that cycles stay cycles. Where a dict needs keys that do not
+    change, structs and arrays become tuples. Channels, functions and errors stay what they are.
+    """
+    copier = _Copier()
+    result = copier.copy(value.value if isinstance(value, Variable) else value)
+    while copier.todo:
+        copier.todo.popleft()()
+    return result
+
+
+class _Copier:
+    """One copy. Containers are filled later, so that long chains need no deep recursion."""
+
+    def __init__(self) -> None:
+        self.todo: deque[Callable[[], None]] = deque()
+        # By type, address and length. The values themselves are kept, or addresses were used again.
+        self._made: dict[tuple[Any, ...], tuple[Any, Any]] = {}
+
+    def copy(self, value: Any) -> Any:
+        """The copy of a value, perhaps not filled yet."""
+        while isinstance(value, Pointer | Interface):
+            value = value.value
+        if isinstance(value, TimeView):
+            return value.datetime
+        if isinstance(value, StructView):
+            return self._once(value, dict, self._fill_struct, value._address)
+        if isinstance(value, ArrayView):
+            return self._once(value, list, self._fill_list, value._address)
+        if isinstance(value, SliceView):
+            return self._once(value, list, self._fill_list, value._address, len(value))
+        if isinstance(value, MapView):
+            return self._once(value, dict, self._fill_map, value._root.address)
+        if isinstance(value, UnsafePointer):
+            return value.address
+        return value
+
+    def key(self, value: Any) -> Any:
+        """The copy of a map's key, which must have a hash."""
+        while isinstance(value, Interface):
+            value = value.value
+        if isinstance(value, TimeView):
+            return value.datetime
+        if isinstance(value, StructView):
+            return tuple(self.key(value[name]) for name in value._codec.own_fields if name != "_")
+        if isinstance(value, ArrayView):
+            return tuple(self.key(item) for item in value)
+        return value
+
+    def _once(
+        self,
+        value: Any,
+        kind: type[Any],
+        fill: Callable[[Any, Any], None],
+        *where: int,
+    ) -> Any:
+        key = (value._type, *where)
+        found = self._made.get(key)
+        if found is None or not value._type.size:
+            found = self._made[key] = kind(), value
+            target = found[0]
+            self.todo.append(lambda: fill(target, value))
+        return found[0]
+
+    def _fill_struct(self, target: dict[str, Any], view: StructView) -> None:
+        for name in view._codec.own_fields:
+            if name != "_":
+                target[name] = self.copy(view[name])
+
+    def _fill_list(self, target: list[Any], view: ArrayView | SliceView) -> None:
+        if view._codec.element.plain:
+            target.extend(view)
+        else:
+            target.extend(map(self.copy, view))
+
+    def _fill_map(self, target: dict[Any, Any], view: MapView) -> None:
+        for key, elem in view.items():
+            target[self.key(key)] = self.copy(elem)

@@ -1,0 +1,184 @@
+"""Runs of the engine: traps, exact stops, system calls, memory that Python shares."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from emuplugin.cpu import registers as reg
+from emuplugin.cpu.address_space import PROT_EXEC, PROT_READ, PROT_WRITE
+from emuplugin.cpu.engine import Stopped
+from tests.cpu.raw import CODE, DATA, SIZE, STACK, Processor
+
+SYSCALL = b"\x0f\x05"
+
+
+def test_a_run_ends_at_a_trap(cpu: Processor) -> None:
+    # mov rax, [rbx]; add rax, 2; mov [rbx], rax
+    code = bytes.fromhex("488b03 4883c002 488903")
+    cpu.memory.write_u64(DATA + 8, 40)
+    assert cpu.run(code, rbx=DATA + 8) is Stopped.TRAP
+    assert cpu.engine.rip == CODE + len(code)
+    assert cpu["rax"] == cpu.memory.read_u64(DATA + 8) == 42
+
+
+# The counter in memory and the one in a register go up in turns: wherever a run is stopped, they
+# show whether an instruction was left out or done twice. The second number is what the counter
+# in memory is ahead by at that offset of the code.
+LOOPS = {
+    # loop: inc qword [rbx]; inc rcx; jmp loop
+    "inc": (bytes.fromhex("48ff03 48ffc1 ebf8"), {0: 0, 3: 1, 6: 0}),
+    # loop: add qword [rbx], 1; nop; nop; inc rcx; jmp loop
+    "add": (bytes.fromhex("48830301 90 90 48ffc1 ebf5"), {0: 0, 4: 1, 5: 1, 6: 1, 9: 0}),
+    # loop: lock xadd [rbx], rdx (rdx = 1); mov edx, 1; inc rcx; jmp loop
+    "lock xadd": (
+        bytes.fromhex("f0480fc113 ba01000000 48ffc1 ebf1"),
+        {0: 0, 5: 1, 10: 1, 13: 0},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_stops_from_another_thread_are_exact(name: str, cpu: Processor) -> None:
+    code, ahead = LOOPS[name]
+    stops, done = 250, threading.Event()
+
+    def stop() -> None:
+        while not done.is_set():
+            time.sleep(0.0002)
+            cpu.engine.stop()
+
+    thread = threading.Thread(target=stop)
+    thread.start()
+    try:
+        end = cpu.run(code, rbx=DATA, rcx=0, rdx=1)
+        for _ in range(stops):
+            assert end is Stopped.REQUEST
+            difference = cpu.memory.read_u64(DATA) - cpu["rcx"]
+            assert difference == ahead[cpu.engine.rip - CODE]
+            end = cpu.run()
+    finally:
+        done.set()
+        thread.join()
+    assert cpu["rcx"] > stops
+
+
+def test_pushes_are_not_repeated(cpu: Processor) -> None:
+    # loop: push rax; inc rcx; pop rdx; jmp loop: the stack never drifts.
+    code = bytes.fromhex("50 48ffc1 5a ebf9")
+    done = threading.Event()
+
+    def stop() -> None:
+        while not done.is_set():
+            time.sleep(0.0002)
+            cpu.engine.stop()
+
+    thread = threading.Thread(target=stop)
+    thread.start()
+    top = STACK + SIZE - 64
+    try:
+        end = cpu.run(code, rcx=0)
+        for _ in range(200):
+            assert end is Stopped.REQUEST
+            pushed = {0: 0, 1: 8, 4: 8, 5: 0}[cpu.engine.rip - CODE]
+            assert cpu["rsp"] == top - pushed
+            end = cpu.run()
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_system_calls_are_answered_in_the_run(cpu: Processor) -> None:
+    seen = []
+
+    def answer() -> None:
+        seen.append((cpu["rax"], cpu["rdi"]))
+        cpu.engine.write_register(reg.RAX, 7 * cpu["rdi"])
+
+    cpu.engine.on_syscall = answer
+    # syscall; mov rdi, rax; syscall
+    assert cpu.run(SYSCALL + bytes.fromhex("4889c7") + SYSCALL, rax=1, rdi=3) is Stopped.TRAP
+    assert seen == [(1, 3), (21, 21)]
+    assert cpu["rax"] == 147
+    assert cpu["rcx"] == CODE + 7  # where the processor returns to, as the ABI has it
+
+
+def test_what_a_system_call_raises_ends_the_run(cpu: Processor) -> None:
+    def fail() -> None:
+        raise LookupError("from the kernel")
+
+    cpu.engine.on_syscall = fail
+    with pytest.raises(LookupError, match="from the kernel"):
+        cpu.run(SYSCALL)
+    cpu.engine.on_syscall = lambda: None
+    assert cpu.run(SYSCALL) is Stopped.TRAP
+
+
+def test_a_stop_within_a_system_call(cpu: Processor) -> None:
+    cpu.engine.on_syscall = cpu.engine.stop
+    # syscall; inc rbx
+    assert cpu.run(SYSCALL + bytes.fromhex("48ffc3"), rbx=1) is Stopped.REQUEST
+    assert cpu["rbx"] == 1
+    assert cpu.run() is Stopped.TRAP
+    assert cpu["rbx"] == 2
+
+
+def test_python_and_the_guest_share_memory(cpu: Processor) -> None:
+    view = cpu.memory.view(DATA, 16)
+    assert view is not None
+    view[:8] = (5).to_bytes(8, "little")
+    # mov rax, [rbx]; inc rax; mov [rbx + 8], rax
+    assert cpu.run(bytes.fromhex("488b03 48ffc0 48894308"), rbx=DATA) is Stopped.TRAP
+    assert view[8:].tobytes() == (6).to_bytes(8, "little")
+    view.release()
+
+
+def test_code_that_changes(cpu: Processor) -> None:
+    for number in (1, 2, 3):
+        # mov eax, number
+        assert cpu.run(b"\xb8" + number.to_bytes(4, "little")) is Stopped.TRAP
+        assert cpu["rax"] == number
+
+
+def test_pages_that_change_hands(cpu: Processor) -> None:
+    """What was unmapped is gone for the guest at once, and comes back as zeros."""
+    read = bytes.fromhex("488b03")  # mov rax, [rbx]
+    cpu.space.map(0x2000000, 0x1000, PROT_READ | PROT_WRITE)
+    cpu.memory.write_u64(0x2000000, 99)
+    cpu.run(read, rbx=0x2000000)
+    assert cpu["rax"] == 99
+    cpu.space.unmap(0x2000000, 0x1000)
+    assert cpu.run(read, rbx=0x2000000) is not Stopped.TRAP
+    cpu.space.map(0x2000000, 0x1000, PROT_READ)
+    assert cpu.run(read, rbx=0x2000000) is Stopped.TRAP
+    assert cpu["rax"] == 0
+    code = 0x3000000
+    for value in (11, 22):
+        cpu.space.map(code, 0x1000, PROT_READ | PROT_EXEC)
+        cpu.memory.write(code, b"\xb8" + value.to_bytes(4, "little") + b"\xff\xe1")  # jmp rcx
+        # jmp rbx, which comes back to the trap behind
+        assert cpu.run(b"\xff\xe3", rbx=code, rcx=CODE + 2) is Stopped.TRAP
+        assert cpu["rax"] == value
+        cpu.space.unmap(code, 0x1000)
+
+
+def test_registers_are_saved_and_restored(cpu: Processor) -> None:
+    cpu.run(b"\x90", rax=1, rbx=2, r15=3)
+    saved = cpu.engine.save()
+    vector = cpu.engine.batch(wide=reg.XMM)
+    cpu.run(bytes.fromhex("66480f6ec0"), rax=77, rbx=4)  # movq xmm0, rax
+    assert vector.load()[0] == 77
+    cpu.engine.restore(saved)
+    assert (cpu["rax"], cpu["rbx"], cpu["r15"]) == (1, 2, 3)
+    assert vector.load()[0] == 0
+
+
+def test_many_engines(cpu: Processor) -> None:
+    others = [Processor() for _ in range(3)]
+    for number, other in enumerate(others):
+        other.run(bytes.fromhex("48ffc0"), rax=number)  # inc rax
+    assert [other["rax"] for other in others] == [1, 2, 3]
+    for other in others:
+        other.close()
