@@ -328,9 +328,3 @@ class Machine:
             text = describe_panic(self.context, outcome.value.type, outcome.printed)
             raise GoPanic(text.text, text.type, trace)
         raise Goexit(trace)
-
-
-def _summary(error: BaseException) -> str:
-    """One line on what went wrong. Ctrl-C has no message of its own."""
-    lines = str(error).splitlines()
-    return lines[0] if lines else type(error).__name__

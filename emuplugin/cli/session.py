@@ -91,9 +91,10 @@ class Session:
 
     def _lookup(self, name: str) -> Variable | Function:
         try:
-            return self.plugin.lookup(name)
+            symbol: Variable | Function = self.plugin.lookup(name)
         except SymbolNotFoundError as error:
             raise NotFoundError(name, error.plugin_path, list(self.plugin.exports)) from None
+        return symbol
 
 
 @contextmanager

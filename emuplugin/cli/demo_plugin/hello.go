@@ -7,4 +7,4 @@ var V int
 
 func F() { fmt.Printf("Hello, number %d\n", V) }
 
-func main() {} // a plugin needs one, but it never runs
+func main() {} // never runs in a plugin
