@@ -18,6 +18,9 @@ from typing import TYPE_CHECKING
 from .errors import (
     AlreadyLoadedError,
     BuildError,
+    ChangedError,
+    ChannelClosed,
+    ChannelTimeout,
     ClosedError,
     ConversionError,
     DeadMachineError,
@@ -36,6 +39,7 @@ from .errors import (
     InitError,
     LimitExceeded,
     MemoryLimitExceeded,
+    MethodRemovedError,
     NotAPluginError,
     NotElfError,
     OpenError,
@@ -51,6 +55,7 @@ from .errors import (
     UnsupportedGoVersionError,
     UnsupportedTypeError,
     VersionMismatchError,
+    WouldDeadlock,
     WrongTargetError,
 )
 
@@ -59,12 +64,17 @@ if TYPE_CHECKING:
     from .plugin import Plugin
     from .sandbox import Limits, Sandbox
     from .values import Function, Variable
+from .values.to_json import to_json
+from .values.to_python import to_python
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AlreadyLoadedError",
     "BuildError",
+    "ChangedError",
+    "ChannelClosed",
+    "ChannelTimeout",
     "ClosedError",
     "ConversionError",
     "DeadMachineError",
@@ -86,6 +96,7 @@ __all__ = [
     "Limits",
     "Machine",
     "MemoryLimitExceeded",
+    "MethodRemovedError",
     "NotAPluginError",
     "NotElfError",
     "OpenError",
@@ -104,8 +115,11 @@ __all__ = [
     "UnsupportedTypeError",
     "Variable",
     "VersionMismatchError",
+    "WouldDeadlock",
     "WrongTargetError",
     "open",
+    "to_json",
+    "to_python",
 ]
 
 

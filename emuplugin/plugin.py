@@ -80,6 +80,9 @@ class Plugin:
         """How many relocations of each kind were applied."""
         return self._module.image.relocations
 
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self.exports)
+
     @cached_property
     def types(self) -> TypeIndex:
         """All Go types of the plugin by name; see :class:`TypeIndex`."""
@@ -136,5 +139,7 @@ class Plugin:
         context = self.machine.context
         go_type = context.types.at(type_address)
         if go_type.kind == "func":
-            return Function(context, name, go_type, address)
+            function = Function(context, name, go_type, address)
+            function.__doc__ = f"{name}{go_type.signature.removeprefix('func')}"
+            return function
         return Variable(context, name, go_type.elem, address)

@@ -16,6 +16,9 @@ PAGE_SIZE = 4096
 PAGE_SHIFT = 12
 # Guest-physical addresses must stay below 2**40 for Unicorn's x86 model.
 _MAX_SPAN = 1 << 39
+# Linux, asm-generic/mman.h; Python names it from 3.13 on. Without it the kernel refuses spans that
+# are larger than what the host has, though only touched pages cost memory.
+_MAP_NORESERVE = 0x4000
 # From this size on, giving pages back to the host is cheaper than writing zeros over them.
 _ADVISE_FROM = 1 << 16
 
@@ -100,6 +103,6 @@ def _reserve(span: int) -> mmap.mmap:
     if sys.platform == "win32":
         return mmap.mmap(-1, span)
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-    # Linux: do not charge the span against overcommit; only touched pages cost memory.
-    flags |= getattr(mmap, "MAP_NORESERVE", 0)
+    if sys.platform == "linux":
+        flags |= _MAP_NORESERVE
     return mmap.mmap(-1, span, flags=flags, prot=mmap.PROT_READ | mmap.PROT_WRITE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 from emuplugin.cpu import registers as reg
@@ -18,8 +19,9 @@ _THREAD_AREA = 0x2_1000_0000
 _STACK = 0x2_2000_0000
 STACK_SIZE = 1 << 20
 # Guest-physical addresses are handed out contiguously; this much more than may be present keeps
-# reservations that are never touched from being refused.
-_SPAN_FACTOR = 16
+# mappings that are hardly touched from being refused. Windows charges a mapping's whole size
+# against its commit limit, so there it is no more than may be present.
+_SPAN_FACTOR = 1 if sys.platform == "win32" else 16
 
 
 class Process:

@@ -50,7 +50,10 @@ class ArrayView(View, Buffered, Sequence[Any]):
             )
         return NotImplemented
 
-    __hash__ = None  # type: ignore[assignment]
+    def __hash__(self) -> int:
+        if not self._type.comparable:
+            raise TypeError(f"unhashable type: {self._type.string}")
+        return hash(tuple(self))
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("__"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from abc import abstractmethod
+from builtins import memoryview as Buffer
 from typing import Any, NamedTuple
 
 from emuplugin.errors import UnsupportedTypeError
@@ -80,7 +81,7 @@ class Buffered(Live):
     def _span(self) -> tuple[int, int, GoType, object]:
         """Address and number of the elements, their type, and what keeps them alive."""
 
-    def memoryview(self) -> memoryview:
+    def memoryview(self) -> Buffer:
         """The elements as a buffer of numbers that shares their memory: writes reach Go.
 
         It keeps the memory alive. UnsupportedTypeError if the elements are not numbers that
@@ -97,7 +98,7 @@ class Buffered(Live):
             return data.cast(numbers.letter)
         return data.cast(numbers.letter, shape) if numbers.shape else data.cast(numbers.letter)
 
-    def __buffer__(self, flags: int, /) -> memoryview:
+    def __buffer__(self, flags: int, /) -> Buffer:
         try:
             return self.memoryview()
         except UnsupportedTypeError as error:
@@ -120,7 +121,7 @@ class Buffered(Live):
             interface["descr"] = numbers.descr
         return interface
 
-    def _numbers(self) -> tuple[Numbers, int, memoryview]:
+    def _numbers(self) -> tuple[Numbers, int, Buffer]:
         address, count, go_type, owner = self._span()
         numbers = numbers_of(go_type)
         if numbers is None:
@@ -135,11 +136,11 @@ class Buffered(Live):
                     f"this {self._type.string} is not one piece of host memory",
                     type=self._type.string,
                 )
-            return numbers, count, memoryview(bytearray())
+            return numbers, count, Buffer(bytearray())
         # A buffer that is exported from a ctypes object keeps that, and it keeps the owner.
         exporter = (ctypes.c_ubyte * size).from_buffer(view)
         exporter._owner = owner  # type: ignore[attr-defined]
-        return numbers, count, memoryview(exporter).cast("B")
+        return numbers, count, Buffer(exporter).cast("B")
 
 
 def image_of_buffer(value: object, go_type: GoType) -> tuple[memoryview, int] | None:
@@ -152,7 +153,7 @@ def image_of_buffer(value: object, go_type: GoType) -> tuple[memoryview, int] | 
     except (TypeError, ValueError):
         return None
     numbers = numbers_of(go_type)
-    if numbers is None or not numbers.letter or view.ndim != 1 + len(numbers.shape):
+    if numbers is None or not numbers.letter or view.shape is None or view.ndim != 1 + len(numbers.shape):
         return None
     if view.shape[1:] != numbers.shape or not _same_format(view, numbers.letter):
         return None

@@ -14,8 +14,14 @@ _ESCAPES = {
 }  # fmt: skip
 
 
+MAX_TEXT = 2000
+"""Bytes of a string that are written; behind the rest's place stands ``...``."""
+
+
 def go_quote(data: bytes) -> str:
-    """A string literal, as ``strconv.Quote`` writes it."""
+    """A string literal, as ``strconv.Quote`` writes it, the start of one if it is long."""
+    if len(data) > MAX_TEXT:
+        return f"{go_quote(data[:MAX_TEXT])}..."
     return f'"{"".join(_quoted(char) for char in data.decode("utf-8", "surrogateescape"))}"'
 
 

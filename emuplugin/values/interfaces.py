@@ -84,7 +84,8 @@ class Interface(Live):
             return NotImplemented
         return self._type is other._type and bool(self.value == other.value)
 
-    __hash__ = None  # type: ignore[assignment]
+    def __hash__(self) -> int:
+        return hash((self._type, self.value))
 
     def __repr__(self) -> str:
         return f"<Go {self._type.string} in an interface: {self.value!r}>"

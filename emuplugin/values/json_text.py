@@ -16,11 +16,13 @@ _HTML = re.compile("[<>&\\u2028\\u2029]")
 def quote(text: str, go_minor: tuple[int, int]) -> str:
     """A string, safe in HTML; bytes that are no UTF-8 become U+FFFD, each."""
     short = _SHORT_122 if go_minor >= (1, 22) else _SHORT
+    # From 1.27 on the package stands on encoding/json/v2, which writes the character itself.
+    invalid = "\ufffd" if go_minor >= (1, 27) else "\\ufffd"
 
     def escape(match: re.Match[str]) -> str:
         char = match[0]
         if "\ud800" <= char <= "\udfff":
-            return "\\ufffd"
+            return invalid
         return short.get(char) or f"\\u{ord(char):04x}"
 
     return f'"{_ESCAPE.sub(escape, text)}"'

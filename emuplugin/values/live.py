@@ -27,6 +27,11 @@ class Live:
     def _context(self) -> Context:
         return self._codec.context
 
+    def _repr_html_(self) -> str:
+        from emuplugin.values.html import to_html
+
+        return to_html(self)
+
 
 def refused(codec: Codec, value: object, hint: str = "") -> Mismatch:
     """The mismatch for a value of the wrong type; Go values are named by their Go type."""

@@ -60,7 +60,11 @@ class StructView(View):
         names = (name for name in self._codec.own_fields if name != "_")
         return all(self[name] == other[name] for name in names)
 
-    __hash__ = None  # type: ignore[assignment]
+    def __hash__(self) -> int:
+        if not self._type.comparable:
+            raise TypeError(f"unhashable type: {self._type.string}")
+        names = (name for name in self._codec.own_fields if name != "_")
+        return hash((self._type, *(self[name] for name in names)))
 
 
 class StructCodec(BoxedCodec):

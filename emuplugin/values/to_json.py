@@ -9,6 +9,7 @@ from typing import Any
 
 from emuplugin.errors import ConversionError, GoError, UnsupportedTypeError
 from emuplugin.values.arrays import ArrayView
+from emuplugin.values.byte_slices import BytesCodec
 from emuplugin.values.codec import Codec
 from emuplugin.values.context import Context
 from emuplugin.values.error_values import HeldInterface
@@ -35,7 +36,8 @@ def to_json(value: Any, indent: str = "") -> str:
     """
     if isinstance(value, Variable):
         writer = JSONWriter(value._context)
-        text = writer.value(value._context.codec(value.go_type), value.value, False)
+        codec = value._context.codec(value.go_type)
+        text = writer.value(codec, _read(codec, value.address, None), False)
     elif isinstance(value, Live):
         text = JSONWriter(value._context).dynamic(value)
     elif isinstance(value, GoError) and isinstance(value.value, HeldInterface):
@@ -109,7 +111,8 @@ class JSONWriter:
 
     def _array(self, codec: Codec, value: ArrayView, addressable: bool) -> str:
         element = value._codec.element
-        return f"[{','.join(self.value(element, item, addressable) for item in value)}]"
+        items = _items(element, value._address, len(value), value._owner)
+        return f"[{','.join(self.value(element, item, addressable) for item in items)}]"
 
     def _slice(self, codec: Codec, value: Any, addressable: bool) -> str:
         if isinstance(value, bytes):
@@ -120,10 +123,11 @@ class JSONWriter:
         if view._codec.element.type.kind == "uint8":
             return f'"{b64encode(bytes(view)).decode()}"'
         element = view._codec.element
+        items = _items(element, view._address, len(view), view._root)
         return self._guarded(
             codec,
             (view._address, len(view)),
-            lambda: f"[{','.join(self.value(element, item, True) for item in view)}]",
+            lambda: f"[{','.join(self.value(element, item, True) for item in items)}]",
         )
 
     def _map(self, codec: Codec, value: MapView | None, addressable: bool) -> str:
@@ -176,20 +180,21 @@ class JSONWriter:
         parts = []
         for field in fields:
             target: Any = value
+            has_address = addressable
             for step in field.path[:-1]:
                 target = target and target[step.name]
                 if isinstance(target, Pointer):
-                    target, addressable = target.value, True
+                    target, has_address = target.value, True
             if target is None:
                 continue
             last = field.path[-1]
-            item = target[last.name]
             item_codec = self.context.codec(last.type)
+            item = _read(item_codec, target._address + last.offset, target._owner)
             if field.omit_empty and _is_empty(item):
                 continue
             if field.omit_zero and self._is_zero(item_codec, item, target, last.offset):
                 continue
-            text = self.value(item_codec, item, addressable, field.quoted)
+            text = self.value(item_codec, item, has_address, field.quoted)
             parts.append(f"{quote(field.name, self._go_minor)}:{text}")
         return f"{{{','.join(parts)}}}"
 
@@ -243,15 +248,24 @@ class JSONWriter:
     def _is_zero(self, codec: Codec, value: Any, parent: StructView, offset: int) -> bool:
         method = self.context.methods(codec.type).own.get("IsZero")
         if method is not None and method.type is not None and method.ifn is not None:
-            if method.type.signature == "func() bool" and value is not None:
-                return bool(bind_any(value).IsZero())
+            if method.type.signature == "func() bool" and isinstance(value, Live):
+                return bool(value.IsZero())  # type: ignore[attr-defined]
         address = parent._address + offset
         return not any(self.context.memory.read(address, codec.size))
 
 
-def bind_any(value: Any) -> Any:
-    """A live value, to call a method of."""
-    return value
+def _read(codec: Codec, address: int, owner: object) -> Any:
+    """The value at ``address``; a ``[]byte`` as a live slice, which tells nil from empty."""
+    if isinstance(codec, BytesCodec):
+        return codec.view(codec.context.memory.read(address, codec.size))
+    return codec.read(address, owner)
+
+
+def _items(codec: Codec, address: int, count: int, owner: object) -> list[Any]:
+    """The values of an array, as :func:`_read` gives them."""
+    if isinstance(codec, BytesCodec):
+        return [_read(codec, address + index * codec.size, owner) for index in range(count)]
+    return codec.decode_many(address, count, owner)
 
 
 def _is_empty(value: Any) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import pytest
 from hypothesis import settings
@@ -170,7 +172,7 @@ class Space(RuleBasedStateMachine):
         starts = [area.start for area in self.space]
         assert starts == sorted(starts)
         areas = list(self.space)
-        assert all(a.end <= b.start for a, b in zip(areas, areas[1:], strict=False))
+        assert all(a.end <= b.start for a, b in pairwise(areas))
 
     @rule(pages=st.integers(1, 10), align=st.sampled_from([1, 4, 16]))
     def gap(self, pages: int, align: int) -> None:
@@ -242,6 +244,7 @@ TestPhysical = Physical.TestCase
 TestPhysical.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other hosts count what is only reserved")
 def test_large_spans_cost_nothing_until_touched() -> None:
     physical = PhysicalMemory(64 << 30)
     space = AddressSpace(physical, 16)

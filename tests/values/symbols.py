@@ -31,6 +31,8 @@ class Symbols:
         object.__setattr__(self, "plugin", plugin)
 
     def __getattr__(self, name: str) -> Any:
+        if name not in self.plugin.exports:
+            raise AttributeError(name)
         symbol = self.plugin.lookup(name)
         return symbol.value if isinstance(symbol, Variable) else symbol
 

@@ -6,7 +6,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from . import linux
-from .files import OpenFile
+from .open_file import OpenFile
 from .table import Errno, signed32, syscall
 
 if TYPE_CHECKING:

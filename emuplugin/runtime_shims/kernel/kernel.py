@@ -28,9 +28,10 @@ from emuplugin.errors import (
     TimeLimitExceeded,
 )
 
-from . import epoll, linux, memory, process  # noqa: F401  (the modules fill the table)
+from . import epoll, linux, memory, pipes, process, transfer  # noqa: F401  (the modules fill the table)
 from .clock import VirtualClock, emulate_time_stamp
-from .files import Files, Stream
+from .files import Files
+from .open_file import Stream
 from .signals import Fatal, Signals
 from .table import TABLE, Errno
 from .threads import AllAsleepError, Threads, WaitingError
@@ -135,7 +136,10 @@ class Kernel:
         self.engine.stop()
 
     def start_clock(self) -> None:
-        """Start counting towards ``Limits.seconds``: a call, or opening a plugin, begins."""
+        """Start counting towards ``Limits.seconds``: a call, or opening a plugin, begins. A call
+        from inside another one counts towards that."""
+        if self.watchdog.running:
+            return
         seconds = self.sandbox.limits.seconds
         self._deadline = None if seconds is None else monotonic() + seconds
 

@@ -50,6 +50,11 @@ class Watchdog:
     # A ``with`` statement costs more than the run of a small function.
     begin = __enter__
 
+    @property
+    def running(self) -> bool:
+        """Whether a run is on."""
+        return self._depth > 0
+
     def end(self) -> None:
         """The run that :meth:`begin` announced is over."""
         self._depth -= 1
