@@ -18,8 +18,8 @@ _KINDS: tuple[tuple[str, type[GoFatal]], ...] = (
 )
 
 _NO_C = (
-    ": the plugin called C code, which does not run here; packages net and os/user do without when "
-    "the plugin is built with -tags netgo,osusergo"
+    ": the plugin called C code in a machine whose first plugin has none; open it in a machine of "
+    "its own, or build it with -tags netgo,osusergo if the C code is that of net and os/user"
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
@@ -34,6 +34,7 @@ from .runtime_shims.kernel.kernel import (
 )
 from .runtime_shims.program import Module, Outcome, Program
 from .runtime_shims.traceback import render
+from .runtime_shims.type_area import TypeArea
 from .sandbox import Sandbox
 from .values import Context
 from .values.guest import ModuleTypes
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
     from .runtime_shims.roots import Root
 
 T = TypeVar("T")
+
+_AS_PANIC = "raised again as a Go panic:\n"
 
 
 class Machine:
@@ -145,7 +148,29 @@ class Machine:
             types, etypes = module.get("types"), module.get("etypes")
             if types <= address < etypes:
                 return ModuleTypes(types, etypes, module.get("text"), {})
+        if TypeArea.start <= address < TypeArea.end:
+            return ModuleTypes(TypeArea.start, TypeArea.end, TypeArea.text, {})
         return None
+
+    def type_addresses(self) -> Iterator[int]:
+        """The type descriptors of all plugins."""
+        for module in self.program.modules:
+            yield from module.type_descriptors()
+
+    @property
+    def type_area(self) -> TypeArea:
+        """Where types made at run time lie."""
+        return self.program.type_area
+
+    @property
+    def method_entries(self) -> tuple[int, ...]:
+        """The code of methods that are Python's, by number."""
+        return self.program.runtime.stubs.methods
+
+    @property
+    def lock(self) -> threading.RLock:
+        """Held by whoever uses the machine."""
+        return self._lock
 
     def call(
         self,
@@ -163,6 +188,8 @@ class Machine:
             outcome = self._guarded(
                 lambda: program.call(entry, context, ints, floats, stack, stack_size)
             )
+            if self.python_calls.unstoppable is not None:
+                self._raise_unstoppable(outcome)
             return outcome if type(outcome) is CallResult else self._raise(outcome)
 
     def call_words(self, entry: int, closure: int, words: Sequence[int]) -> int:
@@ -181,6 +208,8 @@ class Machine:
                 outcome = program.caller.call_words(entry, closure, words)
             except BaseException as error:
                 self._ended(error)
+            if self.python_calls.unstoppable is not None:
+                self._raise_unstoppable(outcome)
             return outcome if isinstance(outcome, int) else self._raise(outcome)
 
     def call_runtime(self, name: str, *ints: int) -> int:
@@ -204,10 +233,20 @@ class Machine:
             program = self.program
             return self._guarded(lambda: program.hold(address))
 
-    def func_value(self, function: Callable[[CallbackFrame], None]) -> Root:
-        """A Go func value that calls ``function`` with the registers and stack of each call."""
+    def func_value(
+        self,
+        function: Callable[[CallbackFrame], None],
+        dropped: Callable[[], None] | None = None,
+    ) -> Root:
+        """A Go func value that calls ``function`` with the registers and stack of each call. When
+        Go has no more use for it, ``dropped`` is called."""
         with self._lock:
-            return self.python_calls.func_value(function)
+            return self.python_calls.func_value(function, dropped)
+
+    def func_value_again(self, address: int) -> Root | None:
+        """An earlier func value, rooted; None if Go has dropped it."""
+        with self._lock:
+            return self.python_calls.func_value_again(address)
 
     # --- inside -----------------------------------------------------------------------------
 
@@ -316,14 +355,25 @@ class Machine:
             return None
         return fatal_error(text or otherwise, panic=self._captured_panic)
 
+    def _raise_unstoppable(self, outcome: Outcome | int) -> None:
+        """Ctrl-C or SystemExit came in a callback: end the outermost call with it, even if Go code
+        has recovered."""
+        error = self.python_calls.unstoppable
+        if error is None or self.program.caller.enter_host is not None:
+            return
+        self.python_calls.unstoppable = None
+        if isinstance(outcome, Panic) and self.python_calls.exception(outcome.value) is error:
+            self._raise(outcome)
+        raise error
+
     def _raise(self, outcome: Outcome) -> NoReturn:
         goroutine = self.program.runtime.get_at(self.program.caller.g, "runtime.g", "goid")
         assert not isinstance(outcome, CallResult)
         trace = render(goroutine, outcome.frames)
         if isinstance(outcome, Panic):
-            exception = self.python_calls.exception(outcome.value.data)
+            exception = self.python_calls.exception(outcome.value)
             if exception is not None:
-                exception.add_note(f"raised again as a Go panic:\n{trace}")
+                exception.add_note(_AS_PANIC + trace)
                 raise exception
             text = describe_panic(self.context, outcome.value.type, outcome.printed)
             raise GoPanic(text.text, text.type, trace)

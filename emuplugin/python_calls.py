@@ -2,79 +2,147 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from struct import pack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from .runtime_shims.callbacks import CallbackFrame
 from .runtime_shims.caller import PanicValue
-from .values.heap import Allocations
+from .values.type_maker import TypeMaker
 
 if TYPE_CHECKING:
     from .machine import Machine
     from .runtime_shims.roots import Root
 
-#: How many exceptions that travel through Go as panics are remembered; older ones have become
-#: part of some Go value that nobody panicked on with.
-_REMEMBERED = 256
+_KEY = 8  # where a func value holds its number, behind the code's address
+_SIZE = 16
+# How many panics are kept in place after they began: their values are looked up at the end, when
+# the runtime itself may have replaced them by their text.
+_RECENT = 16
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A func value: what serves its calls, and what is called when Go has dropped it. ``again``:
+    Python has handed it to Go again since the collector was last asked."""
+
+    function: Callable[[CallbackFrame], None]
+    dropped: Callable[[], None] | None
+    again: bool = False
+
+
+class _Finalizer(NamedTuple):
+    """The arguments of ``runtime.SetFinalizer``, but for the object."""
+
+    pointer_type: int
+    func_type: int
+    value: int
 
 
 class PythonCalls:
-    """The Python functions of one machine. They live as long as the machine: Go does not say when
-    it has dropped a func value."""
+    """The Python functions of one machine that Go holds.
+
+    A finalizer tells when Go has dropped a func value. Where the plugin's runtime has none,
+    they live as long as the machine.
+    """
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
-        self._functions: dict[int, Callable[[CallbackFrame], None]] = {}
-        # By the address of the panic's data: the exception, and what keeps the data in place.
-        self._exceptions: OrderedDict[int, tuple[BaseException, Root]] = OrderedDict()
+        self._entries: dict[int, _Entry] = {}
+        self._last_key = 0
+        self._recent: deque[Root] = deque(maxlen=_RECENT)
+        #: KeyboardInterrupt or SystemExit that a callback raised: Go code can recover it for a
+        #: while, but it ends the outermost call.
+        self.unstoppable: BaseException | None = None
 
-    def func_value(self, function: Callable[[CallbackFrame], None]) -> Root:
+    def func_value(
+        self,
+        function: Callable[[CallbackFrame], None],
+        dropped: Callable[[], None] | None = None,
+    ) -> Root:
         """A func value (the address of ``{code, ...}`` on the Go heap) that calls ``function`` with
-        the registers and stack of Go's call."""
+        the registers and stack of Go's call. ``dropped`` is called when Go has dropped it."""
         machine = self._machine
-        key = len(self._functions) + 1
-        address = machine.malloc(16, 0)
-        code = machine.program.runtime.stubs.callback.entry
-        machine.memory.write(address, pack("<QQ", code, key))
-        self._functions[key] = function
-        return machine.hold(address)
+        address = machine.malloc(_SIZE, 0)
+        machine.memory.write(address, self._image(_Entry(function, dropped)))
+        root = machine.hold(address)
+        self._watch(address)
+        return root
+
+    def func_value_again(self, address: int) -> Root | None:
+        """Root the func value at ``address`` again; None if Go has dropped it."""
+        entry = self._entries.get(self._machine.memory.read_u64(address + _KEY))
+        if entry is None:
+            return None
+        entry.again = True
+        return self._machine.hold(address)
 
     def handle(self, frame: CallbackFrame) -> PanicValue | None:
         """Go called one of them. Returns what Go is to panic with if it raised."""
-        key = self._machine.memory.read_u64(frame.value + 8)
+        machine = self._machine
+        key = machine.memory.read_u64(frame.value + _KEY)
         try:
-            self._functions[key](frame)
-        except Exception as error:
-            if self._machine.state != "running":
+            self._entries[key].function(frame)
+        except BaseException as error:
+            if machine.state != "running":
                 raise
+            if not isinstance(error, Exception):
+                self.unstoppable = error
             return self._panic_value(error)
         return None
 
-    def exception(self, data: int) -> BaseException | None:
-        """The exception that became the panic with this data word."""
-        found = self._exceptions.pop(data, None)
-        return None if found is None else found[0]
+    def exception(self, panic: PanicValue) -> BaseException | None:
+        """The exception that a panic began as, None if it is Go's own."""
+        found = self._machine.context.python_objects.find(panic.type, panic.data)
+        return found if isinstance(found, BaseException) else None
 
-    def _panic_value(self, error: Exception) -> PanicValue:
-        """An ``error`` of Go's that carries the exception's text."""
+    def _panic_value(self, error: BaseException) -> PanicValue:
+        type_address, root = self._machine.context.python_objects.panic_value(error)
+        self._recent.append(root)
+        return PanicValue(type_address, root.address)
+
+    def _image(self, entry: _Entry) -> bytes:
+        self._last_key += 1
+        self._entries[self._last_key] = entry
+        return pack("<QQ", self._machine.program.runtime.stubs.callback.entry, self._last_key)
+
+    # --- what Go has dropped ----------------------------------------------------------------
+
+    def _watch(self, address: int) -> None:
+        """Have the collector tell when nothing in Go refers to ``address`` any more."""
+        finalizer = self._finalizer
+        if finalizer is None:
+            return
+        # runtime/mfinal.go: SetFinalizer(obj any, finalizer any)
+        self._machine.call_runtime(
+            "SetFinalizer", finalizer.pointer_type, address, finalizer.func_type, finalizer.value
+        )
+
+    def _finalize(self, frame: CallbackFrame) -> None:
+        """Go's finalizer goroutine: nothing refers to the func value that is the argument."""
+        address, machine = frame.ints[0], self._machine
+        key = machine.memory.read_u64(address + _KEY)
+        entry = self._entries[key]
+        if entry.again:
+            # Or nothing did when the collector looked: it has to look again.
+            entry.again = False
+            root = machine.hold(address)
+            self._watch(address)
+            root.release()
+            return
+        del self._entries[key]
+        if entry.dropped is not None:
+            entry.dropped()
+
+    @cached_property
+    def _finalizer(self) -> _Finalizer | None:
         machine = self._machine
-        summary = f"{type(error).__name__}: {error}".encode(errors="surrogateescape")
-        # errors.errorString if the plugin has it: what errors.New returns. It is a pointer type, so
-        # the data word is the string header's address in both cases.
-        type_address = machine.symbol("type:*errors.errorString")
-        element = machine.symbol("type:errors.errorString")
-        if not type_address or not element:
-            type_address = element = machine.symbol("type:runtime.plainError")
-        assert type_address is not None
-        assert element is not None
-        with Allocations(machine) as allocations:
-            text = allocations.bytes(summary)
-            allocations.protect()
-            header = machine.malloc(16, element)
-            machine.memory.write(header, pack("<QQ", text, len(summary)))
-            self._exceptions[header] = (error, machine.hold(header))
-        while len(self._exceptions) > _REMEMBERED:
-            self._exceptions.popitem(last=False)
-        return PanicValue(type_address, header)
+        if machine.symbol("runtime.SetFinalizer") is None:
+            return None
+        types = TypeMaker(machine)
+        pointer_type = types.pointer_to_bytes(_SIZE)
+        value = machine.type_area.store(self._image(_Entry(self._finalize, None)))
+        return _Finalizer(pointer_type, types.function([pointer_type]), value)

@@ -16,7 +16,7 @@ PAGE_SIZE = 4096
 PAGE_SHIFT = 12
 # Guest-physical addresses must stay below 2**40 for Unicorn's x86 model.
 _MAX_SPAN = 1 << 39
-# Linux, asm-generic/mman.h; Python names it from 3.13 on. Without it the kernel refuses spans that
+# Linux, asm-generic/mman.h; Python 3.11 does not name it. Without it the kernel refuses spans that
 # are larger than what the host has, though only touched pages cost memory.
 _MAP_NORESERVE = 0x4000
 # From this size on, giving pages back to the host is cheaper than writing zeros over them.

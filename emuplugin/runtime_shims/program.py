@@ -7,7 +7,7 @@ Python's is the machine's affair.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from struct import pack
@@ -34,6 +34,7 @@ from .preemption import Preemption
 from .process import Process
 from .roots import Root, Roots
 from .stubs import STUBS_BASE
+from .type_area import TypeArea
 
 Outcome = CallResult | Panic | Goexit
 
@@ -66,6 +67,18 @@ class Module:
         return PclnTable(
             image.file.read_from(start), self.get("text"), image.file.read_from(gofunc)
         )
+
+    def type_descriptors(self) -> Iterator[int]:
+        """The addresses of all type descriptors that have a symbol."""
+        low, high = self.get("types"), self.get("etypes")
+        for symbol in self.image.file.symbols:
+            name = symbol.name
+            # "type:." are names, equality functions and the like; "type:*" marks the start.
+            if not symbol.defined or not name.startswith("type:") or name[5:6] in (".", "*"):
+                continue
+            address = self.image.base + symbol.value
+            if low <= address < high:
+                yield address
 
     @cached_property
     def package_hashes(self) -> tuple[tuple[str, bytes, bytes], ...]:
@@ -158,6 +171,11 @@ class Program:
         runtime.set("runtime.modulesSlice", header)
         for itab in module_itabs(runtime, module.moduledata):
             self.call_runtime("runtime.itabAdd", itab)
+
+    @cached_property
+    def type_area(self) -> TypeArea:
+        """Where types made at run time lie."""
+        return TypeArea(self.runtime)
 
     def table_for(self, pc: int) -> PclnTable | None:
         """The function table of the module that ``pc`` lies in."""

@@ -12,6 +12,8 @@ from emuplugin.values.gotype import GoType, Types
 from emuplugin.values.guest import Guest, Memory
 from emuplugin.values.heap import Heap
 from emuplugin.values.methods import MethodTable
+from emuplugin.values.python_functions import PythonFunctions
+from emuplugin.values.python_objects import PythonObjects
 from emuplugin.values.scheduling import Scheduling
 from emuplugin.values.type_index import TypeIndex
 
@@ -61,6 +63,16 @@ class Context:
     def index(self) -> TypeIndex:
         """The types of all plugins by name."""
         return TypeIndex(found for source in self._type_sources for found in source())
+
+    @cached_property
+    def python_functions(self) -> PythonFunctions:
+        """The Python functions that Go holds."""
+        return PythonFunctions(self)
+
+    @cached_property
+    def python_objects(self) -> PythonObjects:
+        """The Python objects that Go holds in interfaces."""
+        return PythonObjects(self)
 
     @cached_property
     def scheduling(self) -> Scheduling:

@@ -1,4 +1,4 @@
-"""error: Go's error interface as GoError, nil as None.
+"""error: Go's error interface as GoError, Python's exceptions as themselves, nil as None.
 
 An interface with methods is two words: the itab, which tells the dynamic type and holds its
 methods (``internal/abi.ITab``), and a pointer to the value.
@@ -48,7 +48,8 @@ class HeldInterface:
 
 
 class ErrorCodec(Codec):
-    """The predeclared type error. Takes GoError and None.
+    """The predeclared type error. Takes None, GoError, and other exceptions and objects with a
+    method ``Error``; see :class:`~emuplugin.values.python_objects.PythonObjects`.
 
     A GoError that came from this machine goes back as the value it was. Another one becomes
     what ``errors.New(message)`` makes, so the plugin must hold that type, as any plugin does that
@@ -57,23 +58,30 @@ class ErrorCodec(Codec):
 
     late = True
 
-    def decode(self, image: bytes, owner: object) -> HeldInterface | None:
+    def decode(self, image: bytes, owner: object) -> HeldInterface | BaseException | None:
         itab, data = _INTERFACE.unpack(image)
         if not itab:
             return None
+        dynamic_type = self.context.memory.read_u64(itab + ITAB_TYPE)
+        python_object = self.context.python_objects.find(dynamic_type, data)
+        if isinstance(python_object, BaseException):
+            return python_object
         root = self.context.guest.hold(data) if data else None
         return HeldInterface(self.context, itab, data, root)
 
-    def finish(self, value: HeldInterface | None) -> GoError | None:
-        if value is None:
-            return None
+    def finish(self, value: HeldInterface | BaseException | None) -> BaseException | None:
+        if not isinstance(value, HeldInterface):
+            return value
         return GoError(self._message(value), value.dynamic_type.string, value=value)
 
     def encode(self, value: Any, allocations: Allocations) -> bytes:
         if value is None:
             return bytes(_INTERFACE.size)
         if not isinstance(value, GoError):
-            raise wrong_type("error as GoError or None", value)
+            objects = self.context.python_objects
+            if not objects.implements(value, self.type):
+                raise wrong_type("error as an exception or None", value)
+            return objects.image(value, self.type, allocations)
         held = value.value
         if isinstance(held, HeldInterface) and held.context is self.context:
             return _INTERFACE.pack(held.itab, held.data)

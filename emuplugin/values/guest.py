@@ -6,7 +6,8 @@ all sizes are bytes, all integers are little-endian.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from threading import RLock
 from typing import NamedTuple, Protocol
 
 
@@ -51,6 +52,42 @@ class Root(Protocol):
     @property
     def address(self) -> int: ...
     def release(self) -> None: ...
+
+
+class IncomingCall(Protocol):
+    """A call from Go to Python, by ABIInternal.
+
+    ``ints`` and ``floats`` hold argument registers, to be replaced by results. ``method`` is the
+    number of the method that is called, None for a func value. What is in ``kept`` lives until Go
+    has the results.
+    """
+
+    @property
+    def method(self) -> int | None: ...
+    @property
+    def ints(self) -> list[int]: ...
+    @property
+    def floats(self) -> list[int]: ...
+    @property
+    def kept(self) -> list[object]: ...
+    def read_stack(self, size: int) -> bytes:
+        """The first ``size`` bytes of the caller's outgoing-argument area."""
+
+    def stage_stack(self, offset: int, data: bytes) -> None:
+        """Put results at ``offset`` of that area when the call is over."""
+
+
+class TypeArea(Protocol):
+    """Memory for type descriptors and what they refer to; ``text`` is what text offsets count
+    from."""
+
+    @property
+    def text(self) -> int: ...
+    def store(self, data: bytes) -> int:
+        """The address of a copy of ``data``, a multiple of 16."""
+
+    def offset(self, address: int) -> int:
+        """How a descriptor here refers to a name or type at ``address``."""
 
 
 class ModuleTypes(NamedTuple):
@@ -118,3 +155,29 @@ class Guest(TypeSource, Protocol):
 
     def hold(self, address: int) -> Root:
         """Keep the heap object at ``address`` alive for as long as the root is."""
+
+    @property
+    def lock(self) -> RLock:
+        """Held by whoever uses the machine: conversions of several steps hold it throughout."""
+
+    def func_value(
+        self,
+        function: Callable[[IncomingCall], None],
+        dropped: Callable[[], None] | None = None,
+    ) -> Root:
+        """A func value whose calls ``function`` serves; also a receiver for methods whose code is
+        one of ``method_entries``. ``dropped`` is called when Go has no more use for it."""
+
+    def func_value_again(self, address: int) -> Root | None:
+        """Root an earlier func value again; None if Go has dropped it."""
+
+    @property
+    def method_entries(self) -> Sequence[int]:
+        """The code of methods that are Python's, by number."""
+
+    @property
+    def type_area(self) -> TypeArea:
+        """Where types made at run time lie."""
+
+    def type_addresses(self) -> Iterable[int]:
+        """The type descriptors of all plugins."""

@@ -110,6 +110,8 @@ class Allocations:
         self._roots: list[Root] = []
 
     def __enter__(self) -> Allocations:
+        # Another thread must not run the guest while an object has no root.
+        self._guest.lock.acquire()
         return self
 
     def __exit__(
@@ -121,6 +123,7 @@ class Allocations:
         for root in self._roots:
             root.release()
         self._roots.clear()
+        self._guest.lock.release()
 
     def bytes(self, data: bytes | bytearray | memoryview) -> int:
         """The address of a new pointer-free object that holds ``data``; 0 for no data."""

@@ -92,22 +92,29 @@ class Interface(Live):
 
 
 class InterfaceCodec(Codec):
-    """An interface type. Takes None, interfaces, values with a Go type of their own, and bool, int,
-    float, complex, str and bytes as what they are by default in Go."""
+    """An interface type. Takes None, interfaces, values with a Go type of their own, bool, int,
+    float, complex, str and bytes as what they are by default in Go, and objects that have the
+    methods; see :class:`~emuplugin.values.python_objects.PythonObjects`."""
 
-    def decode(self, image: bytes, owner: object) -> Interface | None:
+    def decode(self, image: bytes, owner: object) -> Any:
         word, data = _WORDS.unpack(image)
         if not word:
             return None
         root = self.context.guest.hold(data) if data else None
         memory = self.context.memory
         address = memory.read_u64(word + ITAB_TYPE) if self.type.methods else word
+        python_object = self.context.python_objects.find(address, data)
+        if python_object is not None:
+            return python_object
         return Interface(self.context.codec(self.context.types.at(address)), data, root)
 
     def encode(self, value: Any, allocations: Allocations) -> bytes:
         if value is None:
             return bytes(_WORDS.size)
-        go_type, data = self._contents(value, allocations)
+        contents = self._contents(value, allocations)
+        if contents is None:
+            return self.context.python_objects.image(value, self.type, allocations)
+        go_type, data = contents
         if not self.type.methods:
             return _WORDS.pack(go_type.address, data)
         # runtime/iface.go: getitab(inter, typ, canfail)
@@ -117,14 +124,17 @@ class InterfaceCodec(Codec):
             raise Mismatch(f"expected {self.type.string}, got {go_type.string} without its methods")
         return _WORDS.pack(itab, data)
 
-    def _contents(self, value: Any, allocations: Allocations) -> tuple[GoType, int]:
-        """The dynamic type and the data word for a Python value."""
+    def _contents(self, value: Any, allocations: Allocations) -> tuple[GoType, int] | None:
+        """The dynamic type and the data word for a Python value; None if it is to stay what it
+        is."""
         if isinstance(value, Interface) and value._context is self.context:
             return value._type, value._data
         held = value.value if isinstance(value, GoError) else None
         if isinstance(held, HeldInterface) and held.context is self.context:
             return held.dynamic_type, held.data
         codec = self._codec_for(value)
+        if codec is None:
+            return None
         image = codec.encode(value, allocations)
         if codec.type.is_direct_iface:
             return codec.type, int.from_bytes(image, "little")
@@ -133,7 +143,7 @@ class InterfaceCodec(Codec):
         self.context.heap.store(address, image, codec.type)
         return codec.type, address
 
-    def _codec_for(self, value: Any) -> Codec:
+    def _codec_for(self, value: Any) -> Codec | None:
         if isinstance(value, Live):
             if value._context is not self.context:
                 raise refused(self, value)
@@ -142,7 +152,11 @@ class InterfaceCodec(Codec):
         address = None if name is None else self.context.guest.symbol(f"type:{name}")
         if address is not None:
             return self.context.codec(self.context.types.at(address))
+        if self.context.python_objects.implements(value, self.type):
+            return None
         for kinds, name in _COMPOSITES:
             if isinstance(value, kinds) and name in self.context.index:
                 return self.context.codec(self.context.index.find(name))
+        if self.type.methods:
+            return None  # what it lacks will be said there
         raise wrong_type(self.expected, value)

@@ -172,22 +172,13 @@ class Kernel:
                 raise memory_limit_exceeded(self.sandbox.limits.memory) from None
             area = self.space.find(fault.address)
             code = linux.SEGV_MAPERR if area is None else linux.SEGV_ACCERR
-            self._signal_fault(linux.SIGSEGV, code, fault.address, 14)
+            self.signals.fault(linux.SIGSEGV, code, fault.address, 14)
             return
         if fault.kind is FaultKind.PROTECTION and emulate_time_stamp(self, fault.rip):
             return
         number, code, trap = _FAULT_SIGNALS[fault.kind]
         address = fault.rip if fault.kind is not FaultKind.PROTECTION else 0
-        self._signal_fault(number, code, address, trap)
-
-    def _signal_fault(self, number: int, code: int, address: int, trap: int) -> None:
-        try:
-            self.signals.fault(number, code, address, trap)
-        except GuestMemoryError:
-            raise EmulationError(
-                f"signal {number} at {self.engine.rip:#x}, and no stack to deliver it on",
-                rip=self.engine.rip,
-            ) from None
+        self.signals.fault(number, code, address, trap)
 
     # --- system calls -----------------------------------------------------------------------
 

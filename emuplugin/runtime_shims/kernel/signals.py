@@ -10,6 +10,7 @@ import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from emuplugin.cpu import registers as reg
+from emuplugin.cpu.memory import GuestMemoryError
 from emuplugin.cpu.registers import Batch
 
 from . import linux
@@ -25,6 +26,7 @@ _FRAME_SIZE = _SIGINFO + 128
 _FXSAVE_SIZE, _FXSAVE_XMM, _FXSAVE_MXCSR = 512, 160, 24
 _SEGMENTS, _ERR, _TRAPNO, _OLDMASK, _CR2, _FPSTATE = 144, 152, 160, 168, 176, 184
 _RED_ZONE = 128
+_MASK64 = (1 << 64) - 1
 _RFLAGS_KEPT = 0xCD5  # CF PF AF ZF SF DF OF: what a handler may change, less TF
 _ALWAYS_DELIVERED = (1 << linux.SIGKILL - 1) | (1 << linux.SIGSTOP - 1)
 _IGNORED_BY_DEFAULT = frozenset((linux.SIGCHLD, linux.SIGCONT, linux.SIGURG, linux.SIGWINCH))
@@ -108,8 +110,8 @@ class Signals:
             top = stack + stack_size
         else:
             top = rsp - _RED_ZONE
-        fpstate = (top - _FXSAVE_SIZE) & -64
-        frame = ((fpstate - _FRAME_SIZE) & -16) - 8
+        fpstate = (top - _FXSAVE_SIZE) & -64 & _MASK64
+        frame = (((fpstate - _FRAME_SIZE) & -16) - 8) & _MASK64
         context = bytearray(_FRAME_SIZE)
         struct.pack_into("<Q", context, 0, action.restorer)
         flags = linux.SS_ONSTACK if on_stack else stack_flags
@@ -123,8 +125,12 @@ class Signals:
         area = bytearray(_FXSAVE_SIZE)
         struct.pack_into("<HHHHQQII", area, 0, 0x37F, 0, 0, 0, 0, 0, self._mxcsr.load()[0], 0xFFFF)
         area[_FXSAVE_XMM : _FXSAVE_XMM + 256] = bytes(vector)
-        kernel.memory.write(fpstate, area)
-        kernel.memory.write(frame, context)
+        try:
+            kernel.write(fpstate, area)
+            kernel.write(frame, context)
+        except Errno:
+            # No stack that the guest itself could write: man 2 sigaltstack, Linux sends SIGSEGV.
+            raise Fatal(number, address, kernel.engine.rip) from None
         if not action.flags & linux.SA_NODEFER:
             thread.signal_mask |= 1 << (number - 1)
         thread.signal_mask = (thread.signal_mask | action.mask) & ~_ALWAYS_DELIVERED
@@ -140,15 +146,18 @@ class Signals:
         self.return_pending = False
         kernel, thread = self._kernel, self._kernel.threads.current
         frame = kernel.engine.read_register(reg.RSP) - 8
-        context = kernel.memory.read(frame, _FRAME_SIZE)
+        try:
+            context = kernel.memory.read(frame, _FRAME_SIZE)
+            fpstate = struct.unpack_from("<Q", context, _SIGCONTEXT + _FPSTATE)[0]
+            area = kernel.memory.read(fpstate, _FXSAVE_SIZE) if fpstate else b""
+        except GuestMemoryError:
+            raise Fatal(linux.SIGSEGV, frame, kernel.engine.rip) from None
         values = self._general.values
         for index, value in enumerate(struct.unpack_from("<18Q", context, _SIGCONTEXT)):
             values[index] = value
         values[17] = values[17] & _RFLAGS_KEPT | 0x202
         self._general.store()
-        fpstate = struct.unpack_from("<Q", context, _SIGCONTEXT + _FPSTATE)[0]
-        if fpstate:
-            area = kernel.memory.read(fpstate, _FXSAVE_SIZE)
+        if area:
             for index, value in enumerate(struct.unpack_from("<32Q", area, _FXSAVE_XMM)):
                 self._vector.values[index] = value
             self._vector.store()

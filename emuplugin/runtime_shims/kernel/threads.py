@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from emuplugin.cpu import registers as reg
-from emuplugin.cpu.memory import GuestMemoryError
 
 from . import linux
 from .clock import timespec
@@ -181,9 +180,9 @@ class Threads:
         del self.all[thread.tid]
         if thread.clear_child_tid:
             try:
-                self._kernel.memory.write_u32(thread.clear_child_tid, 0)
+                self._kernel.write_u32(thread.clear_child_tid, 0)
                 self.wake_futex(thread.clear_child_tid, 1)
-            except GuestMemoryError:
+            except Errno:
                 pass  # as in Linux: the address is the thread's own affair
         self._give_way(self._next())
         raise WaitingError

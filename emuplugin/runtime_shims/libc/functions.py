@@ -244,6 +244,21 @@ def _no_such_name(call: CCall) -> int:
     return 0xFFFFFFFE  # EAI_NONAME: nothing is resolved here
 
 
+def _not_found(call: CCall) -> int:
+    """getpwuid_r and its kin: (key, record, buffer, size, result). There are no users here."""
+    for _ in range(4):
+        call.word()
+    call.memory.write_u64(call.word(), 0)
+    return 0
+
+
+def _unknown(call: CCall) -> int:
+    return 0xFFFFFFFFFFFFFFFF  # sysconf: no definite limit
+
+
+for _name in ("getpwuid_r", "getpwnam_r", "getgrgid_r", "getgrnam_r"):
+    FUNCTIONS[_name] = _not_found
+FUNCTIONS["sysconf"] = _unknown
 FUNCTIONS["__errno_location"] = _errno_location
 FUNCTIONS["getaddrinfo"] = FUNCTIONS["getnameinfo"] = _no_such_name
 for _name in (

@@ -1,0 +1,55 @@
+"""Handles: Python things as Go holds them.
+
+A handle is a small object on the Go heap that calls from Go lead back to Python by. As long as Go
+holds it the same thing has the same handle; when Go has dropped it the thing is forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from emuplugin.values.guest import Guest, IncomingCall, Root
+
+
+class Handles:
+    """The handles of one sort in one machine."""
+
+    def __init__(self, guest: Guest) -> None:
+        self._guest = guest
+        self._addresses: dict[Hashable, int] = {}
+        self._things: dict[int, Any] = {}
+
+    def __len__(self) -> int:
+        """How many things Go holds."""
+        return len(self._things)
+
+    def root(
+        self, identity: Hashable, thing: Any, serve: Callable[[IncomingCall], None]
+    ) -> Root:
+        """The handle of ``thing``, rooted. ``serve`` answers calls from Go. ``identity`` tells it
+        from others; what it is made of must live as long as ``thing``."""
+        address = self._addresses.get(identity)
+        root = None if address is None else self._guest.func_value_again(address)
+        if root is None:
+            root = self._guest.func_value(serve, lambda: self._drop(identity))
+            self._addresses[identity] = root.address
+            self._things[root.address] = thing
+        return root
+
+    def find(self, address: int) -> Any:
+        """The thing whose handle is at ``address``; None if there is none."""
+        return self._things.get(address)
+
+    def _drop(self, identity: Hashable) -> None:
+        del self._things[self._addresses.pop(identity)]
+
+
+def identity(thing: object) -> Hashable:
+    """What tells an object from all others that are alive. Bound methods are made anew each time
+    that one asks for them, so theirs is that of the object and the function."""
+    owner, function = getattr(thing, "__self__", None), getattr(thing, "__func__", None)
+    if owner is not None and function is not None:
+        return id(owner), id(function)
+    return id(thing)
