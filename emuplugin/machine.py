@@ -185,6 +185,7 @@ class Machine:
         with self._lock:
             program = self.program
             program.process.kernel.start_clock()
+            program.roots.collect()
             outcome = self._guarded(
                 lambda: program.call(entry, context, ints, floats, stack, stack_size)
             )
@@ -204,6 +205,8 @@ class Machine:
             kernel = program.process.kernel
             if kernel.limited:
                 kernel.start_clock()
+            if program.roots.returned:
+                program.roots.collect()
             try:
                 outcome = program.caller.call_words(entry, closure, words)
             except BaseException as error:

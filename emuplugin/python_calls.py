@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .runtime_shims.callbacks import CallbackFrame
 from .runtime_shims.caller import PanicValue
+from .values.handles import HANDLE_SIZE
 from .values.type_maker import TypeMaker
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from .runtime_shims.roots import Root
 
 _KEY = 8  # where a func value holds its number, behind the code's address
-_SIZE = 16
 # How many panics are kept in place after they began: their values are looked up at the end, when
 # the runtime itself may have replaced them by their text.
 _RECENT = 16
@@ -66,7 +66,7 @@ class PythonCalls:
         """A func value (the address of ``{code, ...}`` on the Go heap) that calls ``function`` with
         the registers and stack of Go's call. ``dropped`` is called when Go has dropped it."""
         machine = self._machine
-        address = machine.malloc(_SIZE, 0)
+        address = machine.malloc(HANDLE_SIZE, 0)
         machine.memory.write(address, self._image(_Entry(function, dropped)))
         root = machine.hold(address)
         self._watch(address)
@@ -143,6 +143,6 @@ class PythonCalls:
         if machine.symbol("runtime.SetFinalizer") is None:
             return None
         types = TypeMaker(machine)
-        pointer_type = types.pointer_to_bytes(_SIZE)
+        pointer_type = types.pointer_to_opaque("python.function", HANDLE_SIZE, ())
         value = machine.type_area.store(self._image(_Entry(self._finalize, None)))
         return _Finalizer(pointer_type, types.function([pointer_type]), value)

@@ -16,6 +16,7 @@ from emuplugin.cli.call import call
 from emuplugin.cli.demo import demo
 from emuplugin.cli.exit_codes import ExitCode
 from emuplugin.cli.info import info
+from emuplugin.cli.stubs import stubs
 from emuplugin.cli.variables import get, set_
 from emuplugin.errors import EmupluginError
 
@@ -51,6 +52,7 @@ class _Commands(click.Group):
         "call": call,
         "get": get,
         "set": set_,
+        "stubs": stubs,
     },
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=_EPILOG,

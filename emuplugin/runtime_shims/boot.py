@@ -247,7 +247,8 @@ def heap(boot: Boot) -> None:
     """The heap: fixed-size allocators, central lists, page allocator, first cache, arena hints."""
     runtime, layout = boot.runtime, boot.layout
     for field, type_name, statistic in _FIXALLOCS:
-        if layout.has("runtime.mheap", field):
+        # A plugin's own DWARF lacks the types that nothing in it allocates.
+        if layout.has("runtime.mheap", field) and layout.has(type_name):
             _init_fixalloc(boot, runtime.field("runtime.mheap_", field), type_name, statistic)
     # The sweeper may look at a span while it is handed out again: it must not be cleared.
     runtime.set("runtime.mheap_", 0, "spanalloc.zero")
@@ -387,7 +388,7 @@ def collector(boot: Boot) -> None:
     boot.call("runtime.(*gcControllerState).commit", runtime.address("runtime.gcController"), 1)
     runtime.set("runtime.work", 1, "startSema")
     runtime.set("runtime.work", 1, "markDoneSema")
-    if layout.has("runtime.workType", "spanSPMCs"):
+    if layout.has("runtime.workType", "spanSPMCs") and layout.has("runtime.spanSPMC"):
         offset = layout.offset("runtime.spanSPMC", "allnode")
         _init_list(boot, "runtime.work", "spanSPMCs.list", offset)
     mask = runtime.symbol("runtime.cleanupBlockPtrMask")

@@ -51,8 +51,8 @@ class Roots:
         self._module = runtime.stubs.moduledata
         self._size = 0
         self._free: list[int] = []
-        # Roots are dropped whenever Python likes, in any thread: their slots are queued here.
-        self._returned: deque[int] = deque()
+        #: Roots are dropped whenever Python likes, in any thread: their slots are queued here.
+        self.returned: deque[int] = deque()
         self._write_barrier = runtime.address("runtime.writeBarrier")
         self._store = store
         self._pointer_type = 0
@@ -63,11 +63,11 @@ class Roots:
 
     def __len__(self) -> int:
         """How many roots are held."""
-        return self._size - len(self._free) - len(self._returned)
+        return self._size - len(self._free) - len(self.returned)
 
     def hold(self, address: int, call: Callable[[str, int, int, int], object]) -> Root:
         """Root the object at ``address``. ``call`` runs a runtime function with integers."""
-        self._collect_returned()
+        self.collect()
         if not self._free:
             self._grow()
         slot = self._free.pop()
@@ -82,15 +82,16 @@ class Roots:
 
     def give_back(self, slot: int) -> None:
         """Called by roots; any thread."""
-        self._returned.append(slot)
+        self.returned.append(slot)
 
-    def _collect_returned(self) -> None:
+    def collect(self) -> None:
+        """Clear the slots in ``returned``, so that the collector forgets what they held."""
         # While the collector marks, a pointer may have gone from here to where it has looked
         # already, and then only this slot tells it of the object.
         if self._memory.read_u32(self._write_barrier):
             return
-        while self._returned:
-            slot = self._returned.popleft()
+        while self.returned:
+            slot = self.returned.popleft()
             self._memory.write_u64(ROOTS_BASE + 8 * slot, 0)
             self._free.append(slot)
 

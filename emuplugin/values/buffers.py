@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 from abc import abstractmethod
 from builtins import memoryview as Buffer
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from emuplugin.errors import UnsupportedTypeError
 from emuplugin.values.gotype import GoType
@@ -93,10 +93,10 @@ class Buffered(Live):
                 f"{self._type.string} has no format as a memoryview; numpy.asarray takes it",
                 type=self._type.string,
             )
-        shape = (count, *numbers.shape)
-        if 0 in shape:
-            return data.cast(numbers.letter)
-        return data.cast(numbers.letter, shape) if numbers.shape else data.cast(numbers.letter)
+        format_: Any = numbers.letter
+        if not numbers.shape or 0 in (count, *numbers.shape):
+            return cast(Buffer, data.cast(format_))
+        return cast(Buffer, data.cast(format_, (count, *numbers.shape)))
 
     def __buffer__(self, flags: int, /) -> Buffer:
         try:
@@ -153,7 +153,12 @@ def image_of_buffer(value: object, go_type: GoType) -> tuple[memoryview, int] | 
     except (TypeError, ValueError):
         return None
     numbers = numbers_of(go_type)
-    if numbers is None or not numbers.letter or view.shape is None or view.ndim != 1 + len(numbers.shape):
+    if (
+        numbers is None
+        or not numbers.letter
+        or view.shape is None
+        or view.ndim != 1 + len(numbers.shape)
+    ):
         return None
     if view.shape[1:] != numbers.shape or not _same_format(view, numbers.letter):
         return None

@@ -10,7 +10,7 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from emuplugin.errors import GoError, GoPanic, UnsupportedTypeError
+from emuplugin.errors import GoError, GoPanic
 from emuplugin.values.codec import Codec
 from emuplugin.values.heap import Allocations
 from emuplugin.values.mismatch import wrong_type
@@ -48,12 +48,12 @@ class HeldInterface:
 
 
 class ErrorCodec(Codec):
-    """The predeclared type error. Takes None, GoError, and other exceptions and objects with a
-    method ``Error``; see :class:`~emuplugin.values.python_objects.PythonObjects`.
+    """The predeclared type error. Takes None, exceptions, and objects with a method ``Error``.
 
-    A GoError that came from this machine goes back as the value it was. Another one becomes
-    what ``errors.New(message)`` makes, so the plugin must hold that type, as any plugin does that
-    calls it or imports fmt.
+    A GoError that came from this machine goes back as the value it was; another one becomes
+    what ``errors.New(message)`` makes, if the plugin holds that type, as any does that calls it or
+    imports fmt. EOFError becomes ``io.EOF``, likewise. What is left stays what it is; see
+    :class:`~emuplugin.values.python_objects.PythonObjects`.
     """
 
     late = True
@@ -77,15 +77,18 @@ class ErrorCodec(Codec):
     def encode(self, value: Any, allocations: Allocations) -> bytes:
         if value is None:
             return bytes(_INTERFACE.size)
-        if not isinstance(value, GoError):
-            objects = self.context.python_objects
-            if not objects.implements(value, self.type):
-                raise wrong_type("error as an exception or None", value)
-            return objects.image(value, self.type, allocations)
-        held = value.value
+        held = value.value if isinstance(value, GoError) else None
         if isinstance(held, HeldInterface) and held.context is self.context:
             return _INTERFACE.pack(held.itab, held.data)
-        return self._new_error(value.message, allocations)
+        symbol = self.context.guest.symbol
+        if type(value) is GoError and (itab := symbol(_NEW_ERROR_ITAB)) is not None:
+            return self._new_error(itab, value.message, allocations)
+        if isinstance(value, EOFError) and (eof := symbol("io.EOF")) is not None:
+            return self.context.memory.read(eof, _INTERFACE.size)
+        objects = self.context.python_objects
+        if not objects.implements(value, self.type):
+            raise wrong_type("error as an exception or None", value)
+        return objects.image(value, self.type, allocations)
 
     def _message(self, held: HeldInterface) -> str:
         """What its Error method returns; if that panics, what fmt prints in such a case."""
@@ -101,14 +104,7 @@ class ErrorCodec(Codec):
             return ""
         return self.context.memory.read(pointer, length).decode("utf-8", "surrogateescape")
 
-    def _new_error(self, message: str, allocations: Allocations) -> bytes:
-        itab = self.context.guest.symbol(_NEW_ERROR_ITAB)
-        if itab is None:
-            raise UnsupportedTypeError(
-                "this plugin has no *errors.errorString to make an error of; only errors that"
-                " came from it can be passed to it",
-                type="error",
-            )
+    def _new_error(self, itab: int, message: str, allocations: Allocations) -> bytes:
         memory = self.context.memory
         pointer_type = self.context.types.at(memory.read_u64(itab + ITAB_TYPE))
         data = message.encode("utf-8", "surrogateescape")

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from emuplugin.values.guest import Guest, IncomingCall, Root
 
 
+HANDLE_SIZE = 16
+"""Bytes of a handle: a code address and a number."""
+
+
 class Handles:
     """The handles of one sort in one machine."""
 
@@ -25,9 +29,7 @@ class Handles:
         """How many things Go holds."""
         return len(self._things)
 
-    def root(
-        self, identity: Hashable, thing: Any, serve: Callable[[IncomingCall], None]
-    ) -> Root:
+    def root(self, identity: Hashable, thing: Any, serve: Callable[[IncomingCall], None]) -> Root:
         """The handle of ``thing``, rooted. ``serve`` answers calls from Go. ``identity`` tells it
         from others; what it is made of must live as long as ``thing``."""
         address = self._addresses.get(identity)

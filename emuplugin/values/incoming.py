@@ -11,15 +11,18 @@ from __future__ import annotations
 import inspect
 import struct
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from emuplugin.cpu.calling import FLOAT_REGISTERS, INTEGER_REGISTERS, Frame, Place, Shape, assign
-from emuplugin.errors import ConversionError, GoError
+from emuplugin.errors import ConversionError, UnsupportedTypeError
 from emuplugin.values.boxed import BoxedCodec
+from emuplugin.values.byte_slices import BytesCodec
 from emuplugin.values.codec import Codec, Reader
 from emuplugin.values.gotype import GoType
 from emuplugin.values.heap import Allocations
 from emuplugin.values.mismatch import Mismatch
+from emuplugin.values.python_errors import RETURNED
 from emuplugin.values.shape import shape_of
 
 if TYPE_CHECKING:
@@ -61,9 +64,7 @@ class IncomingPlan:
         )
         places = layout.params[len(receiver) :]
         params = [context.codec(param) for param in go_type.params]
-        self._readers = [
-            _reader(codec, place) for codec, place in zip(params, places, strict=True)
-        ]
+        self._readers = [_reader(codec, place) for codec, place in zip(params, places, strict=True)]
         self._late = [(index, codec) for index, codec in enumerate(params) if codec.late]
         # Where pointers are, and whether they need roots.
         self._pointers = [
@@ -82,13 +83,13 @@ class IncomingPlan:
         """Call ``function``, which messages call ``name``, with the arguments in ``frame``, and put
         its results there.
 
-        Exceptions pass through, but for GoError where the last result is an ``error``: it is
-        returned, as Go code would, with zero values before it.
+        Exceptions pass through, but for GoError and EOFError where the last result is an
+        ``error``: these are returned, as Go code would, with zero values before them.
         """
         args = self._arguments(frame)
         try:
             returned = function(*args)
-        except GoError as error:
+        except RETURNED as error:
             if not self.returns_error:
                 raise
             values: Sequence[Any] = (error,)
@@ -175,8 +176,19 @@ class IncomingPlan:
 
 
 def _reader(codec: Codec, place: Place) -> Reader:
-    """Like ``codec.reader(place)``, for all codecs a value."""
+    """Like ``codec.reader(place)``, but views come as values, and bytes can be written to."""
+    if isinstance(codec, BytesCodec):
+        return partial(_read_bytes, codec, place)
     return Codec.reader(codec, place) if isinstance(codec, BoxedCodec) else codec.reader(place)
+
+
+def _read_bytes(codec: BytesCodec, place: Place, given: _Arguments) -> Any:
+    """A ``[]byte``, which Python may be asked to fill: a memoryview of Go's memory."""
+    view = codec.view(place.gather(*given))
+    try:
+        return view.memoryview()
+    except UnsupportedTypeError:  # in pieces on the host
+        return view
 
 
 def _skips(offsets: Sequence[int]) -> list[int]:

@@ -21,7 +21,6 @@ from emuplugin.values.methods import method_of
 from emuplugin.values.mismatch import Mismatch, wrong_type
 
 if TYPE_CHECKING:
-    from emuplugin.values.context import Context
     from emuplugin.values.guest import Root
 
 _WORDS = struct.Struct("<QQ")

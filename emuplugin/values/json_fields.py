@@ -9,8 +9,11 @@ from emuplugin.values.gotype import Field, GoType
 
 _PUNCTUATION = frozenset("!#$%&()*+-./:;<=>?@[]^_{|}~ ")
 _QUOTABLE = frozenset(
-    "bool int int8 int16 int32 int64 uint uint8 uint16 uint32 uint64 uintptr float32 float64"
-    " string".split()
+    {
+        *("bool", "string", "float32", "float64", "uintptr"),
+        *("int", "int8", "int16", "int32", "int64"),
+        *("uint", "uint8", "uint16", "uint32", "uint64"),
+    }
 )
 
 

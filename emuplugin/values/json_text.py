@@ -6,7 +6,7 @@ import math
 import re
 import struct
 
-_ESCAPE = re.compile("[\\x00-\\x1f\"\\\\<>&\\u2028\\u2029\\ud800-\\udfff]")
+_ESCAPE = re.compile('[\\x00-\\x1f"\\\\<>&\\u2028\\u2029\\ud800-\\udfff]')
 _SHORT = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _SHORT_122 = {**_SHORT, "\b": "\\b", "\f": "\\f"}
 _RAW = re.compile(r'"(?:[^"\\]|\\.)*"|[ \t\r\n]+')
@@ -68,7 +68,7 @@ def _shortest(value: float, size: int) -> tuple[str, int]:
         mantissa, exponent = text.split("e")
         whole, _, fraction = mantissa.partition(".")
         digits = (whole + fraction).lstrip("0")
-        leading = len((whole + fraction)) - len(digits)
+        leading = len(whole + fraction) - len(digits)
         first = len(whole) - 1 - leading + int(exponent)
         return digits.rstrip("0") or "0", first
     for precision in range(9):

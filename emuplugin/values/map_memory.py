@@ -102,7 +102,7 @@ class MapMemory(ABC):
 
     def entry(self, block: int, slot: int) -> Entry:
         """Where the parts of a full slot lie."""
-        size, keys, key_stride, elems, elem_stride, key_apart, elem_apart = self.geometry
+        _, keys, key_stride, elems, elem_stride, key_apart, elem_apart = self.geometry
         key = block + keys + slot * key_stride
         elem = block + elems + slot * elem_stride
         memory = self.memory

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 from emuplugin.errors import GoError, GoPanic
+
+RETURNED = (GoError, EOFError)
+"""Exceptions that a Python function may raise where Go expects an ``error`` as the last result: they
+are returned. EOFError is ``io.EOF``. All others become panics."""
+
+
+class ExceptionMethod(NamedTuple):
+    """A method of all exceptions, and its Go type."""
+
+    function: Callable[[BaseException], object]
+    type: str
 
 
 def error_text(error: BaseException) -> str:
@@ -20,5 +34,8 @@ def _unwrap(error: BaseException) -> BaseException | None:
     return error.__cause__
 
 
-EXCEPTION_METHODS = {"Error": error_text, "Unwrap": _unwrap}
+EXCEPTION_METHODS = {
+    "Error": ExceptionMethod(error_text, "func() string"),
+    "Unwrap": ExceptionMethod(_unwrap, "func() error"),
+}
 """By their names in Go. A class that has methods of these names uses its own."""

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 class PythonFunctions:
     """The Python functions that one machine's Go code holds.
 
-    A function is called with the arguments converted like results of a call; further arguments of
-    a variadic func type come one by one. What it returns is converted like arguments of a call:
+    A function is called with the arguments converted like results of a call, but for ``[]byte``,
+    which is a writable memoryview of Go's memory; further arguments of a variadic func type come
+    one by one. What it returns is converted like arguments of a call:
     one value, a tuple for several. Of a func type whose last result is ``error`` that result is
-    left out, and raising GoError returns it. Any other exception becomes a panic, which Go code
-    can recover, and which is the exception again when it arrives in Python.
+    left out, and raising GoError returns it, as EOFError does ``io.EOF``. Any other exception
+    becomes a panic, which Go code can recover, and which is the exception again when it arrives in
+    Python.
     """
 
     def __init__(self, context: Context) -> None:

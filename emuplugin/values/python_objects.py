@@ -1,7 +1,7 @@
 """Python objects in Go interfaces.
 
 An object whose class has all methods of an interface can be passed where Go wants that interface:
-as a value of a Go type of its own, ``python.CLASS``, whose methods call the object's.
+as a value of a Go type of its own, ``*python.CLASS``, whose methods call the object's.
 """
 
 from __future__ import annotations
@@ -87,4 +87,6 @@ def _serve(value: object, python_type: PythonType, call: IncomingCall) -> None:
     """Go calls a method of ``value``."""
     assert call.method is not None
     method = python_type.methods[call.method]
-    method.plan.serve(bound_method(value, method.name), call, f"{type(value).__name__}.{method.name}")
+    method.plan.serve(
+        bound_method(value, method.name), call, f"{type(value).__name__}.{method.name}"
+    )

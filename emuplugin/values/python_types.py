@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from emuplugin.values import abi_type as abi
+from emuplugin.values.handles import HANDLE_SIZE
 from emuplugin.values.incoming import IncomingPlan
 from emuplugin.values.mismatch import Mismatch
 from emuplugin.values.python_errors import EXCEPTION_METHODS
@@ -71,6 +72,9 @@ class PythonTypes:
         for name in _candidates(value):
             # Of several methods of one name the one asked for counts, else none.
             signatures = self._signatures.get(name, ())
+            if not callable(getattr(value, name, None)):
+                wanted = EXCEPTION_METHODS[name].type
+                signatures = [found for found in signatures if found.string == wanted]
             if name not in methods and len(signatures) == 1:
                 methods[name] = next(iter(signatures))
         return self._make(type(value), methods)
@@ -95,7 +99,7 @@ class PythonTypes:
             MadeMethod(name, go_type.address, entry)
             for (name, go_type), entry in zip(table, guest.method_entries, strict=False)
         ]
-        address = self._maker.opaque(f"python.{cls.__name__}", made)
+        address = self._maker.pointer_to_opaque(f"python.{cls.__name__}", HANDLE_SIZE, made)
         names = (name for name, _ in table)
         python_type = PythonType(address, tuple(map(PythonMethod, names, plans)))
         self._made[cls, table] = self._by_address[address] = python_type
@@ -129,15 +133,13 @@ def has_method(value: object, name: str) -> bool:
 def bound_method(value: Any, name: str) -> Any:
     """The method of that name, bound."""
     method = getattr(value, name, None)
-    return EXCEPTION_METHODS[name].__get__(value) if method is None else method
+    return partial(EXCEPTION_METHODS[name].function, value) if method is None else method
 
 
 def _candidates(value: object) -> list[str]:
     """The names of a class's methods that are exported names in Go."""
     cls = type(value)
-    names = [
-        name for name in dir(cls) if name[:1].isupper() and callable(getattr(cls, name, None))
-    ]
+    names = [name for name in dir(cls) if name[:1].isupper() and callable(getattr(cls, name, None))]
     if isinstance(value, BaseException):
         names += (name for name in EXCEPTION_METHODS if name not in names)
     return names

@@ -1,8 +1,8 @@
 """Writing Swiss maps without the runtime's help.
 
 The linker leaves ``mapassign`` and its kin out of plugins that only read maps, and then nobody but
-us can add an entry. This follows ``internal/runtime/maps`` (putSlotSmall, uncheckedPutSlot, Delete);
-a map that is full is built anew, twice as large.
+us can add an entry. This follows ``internal/runtime/maps`` (putSlotSmall, uncheckedPutSlot,
+Delete); a map that is full is built anew, twice as large.
 """
 
 from __future__ import annotations

@@ -174,9 +174,7 @@ class JSONWriter:
     def _struct(self, codec: Codec, value: StructView, addressable: bool) -> str:
         fields = self._fields.get(codec.type)
         if fields is None:
-            fields = self._fields[codec.type] = json_fields(
-                codec.type, self._go_minor >= (1, 24)
-            )
+            fields = self._fields[codec.type] = json_fields(codec.type, self._go_minor >= (1, 24))
         parts = []
         for field in fields:
             target: Any = value
@@ -224,9 +222,7 @@ class JSONWriter:
             return quote(method().decode("utf-8", "surrogateescape"), self._go_minor)
         return None
 
-    def _method(
-        self, codec: Codec, value: Any, name: str, addressable: bool
-    ) -> BoundMethod | None:
+    def _method(self, codec: Codec, value: Any, name: str, addressable: bool) -> BoundMethod | None:
         table = self.context.methods(codec.type)
         method = table.own.get(name) or (table.addressed.get(name) if addressable else None)
         if method is None or method.type is None:
@@ -247,9 +243,9 @@ class JSONWriter:
 
     def _is_zero(self, codec: Codec, value: Any, parent: StructView, offset: int) -> bool:
         method = self.context.methods(codec.type).own.get("IsZero")
-        if method is not None and method.type is not None and method.ifn is not None:
-            if method.type.signature == "func() bool" and isinstance(value, Live):
-                return bool(value.IsZero())  # type: ignore[attr-defined]
+        signature = method.type.signature if method and method.type else ""
+        if signature == "func() bool" and isinstance(value, Live):
+            return bool(value.IsZero())  # type: ignore[attr-defined]
         address = parent._address + offset
         return not any(self.context.memory.read(address, codec.size))
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _TFLAG_REGULAR_MEMORY = 1 << 3
 _NAME_EXPORTED = abi.NAME_EXPORTED
+_PTR_TO_THIS = 44  # abi.Type.PtrToThis
 _FUNC_COUNTS = struct.Struct("<HH4x")
 
 
@@ -36,6 +37,7 @@ class TypeMaker:
 
     def __init__(self, guest: Guest) -> None:
         self._area = area = guest.type_area
+        self._memory = guest.memory
         self._direct_in_flags = guest.go_minor >= (1, 26)
         # Of one word, a pointer, and compared like one.
         self._pointer_mask = area.store(b"\1".ljust(8, b"\0"))
@@ -45,29 +47,28 @@ class TypeMaker:
         self._equal = abi.TYPE.unpack(guest.memory.read(model, abi.TYPE.size))[7]
         self._package = area.offset(self._name("python", exported=False))
 
-    def opaque(self, name: str, methods: Sequence[MadeMethod]) -> int:
-        """A named type whose values are single pointers that nobody looks behind, with methods:
-        ``type NAME unsafe.Pointer``, as far as reflection is concerned."""
-        area = self._area
+    def pointer_to_opaque(self, name: str, size: int, methods: Sequence[MadeMethod]) -> int:
+        """``*NAME``, with methods, where ``NAME`` is a struct of ``size`` bytes whose contents are
+        nobody's business: it has no fields."""
+        area, text = self._area, self._text(name)
         methods = sorted(methods, key=lambda method: method.name.encode())
-        flags = abi.TFLAG_UNCOMMON | abi.TFLAG_NAMED
-        descriptor = self._word(name, "unsafe.Pointer", flags)
-        count = len(methods)
-        descriptor += abi.UNCOMMON.pack(self._package, count, count, abi.UNCOMMON.size, 0)
+        struct_type = abi.TYPE.pack(
+            size, 0, crc32(f"{name} {text}".encode()), abi.TFLAG_UNCOMMON | abi.TFLAG_NAMED, 8, 8,
+            abi.KINDS.index("struct"), 0, 0, text, 0,
+        )  # fmt: skip
+        # Package path and fields are nil, and there are no methods.
+        struct_type = struct_type.ljust(abi.BASE_SIZES["struct"], b"\0")
+        element = area.store(struct_type + self._uncommon(0))
+        descriptor = self._word(f"*{name}", "ptr", abi.TFLAG_UNCOMMON) + struct.pack("<Q", element)
+        descriptor += self._uncommon(len(methods))
         for method in methods:
             code = method.code - area.text
-            name_offset = area.offset(self._name(method.name))
-            descriptor += abi.METHOD.pack(name_offset, area.offset(method.type), code, code)
-        return area.store(descriptor)
-
-    def pointer_to_bytes(self, size: int) -> int:
-        """``*[SIZE]byte``, or rather a pointer to something of that size without pointers."""
-        element = abi.TYPE.pack(
-            size, 0, 0, 0, 8, 8, abi.KINDS.index("struct"), 0, 0, self._text("struct {}"), 0
-        )
-        # struct {}: package path and fields are nil.
-        target = self._area.store(element + bytes(abi.BASE_SIZES["struct"] - len(element)))
-        return self._area.store(self._word("*struct {}", "ptr", 0) + struct.pack("<Q", target))
+            descriptor += abi.METHOD.pack(
+                self._text(method.name), area.offset(method.type), code, code
+            )
+        pointer = area.store(descriptor)
+        self._memory.write_u32(element + _PTR_TO_THIS, area.offset(pointer))
+        return pointer
 
     def function(self, params: Sequence[int]) -> int:
         """``func(PARAMS)``."""
@@ -86,6 +87,10 @@ class TypeMaker:
             8, 8, crc32(f"{name} {text}".encode()), flags | _TFLAG_REGULAR_MEMORY, 8, 8, number,
             self._equal, self._pointer_mask, text, 0,
         )  # fmt: skip
+
+    def _uncommon(self, methods: int) -> bytes:
+        """``abi.UncommonType``, with the methods right behind it."""
+        return abi.UNCOMMON.pack(self._package, methods, methods, abi.UNCOMMON.size, 0)
 
     def _text(self, name: str) -> int:
         return self._area.offset(self._name(name))

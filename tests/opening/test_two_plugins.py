@@ -94,7 +94,7 @@ def test_the_runtime_works_for_all(
         ("Formats", (3, 2.5, "text")),
         ("Database", ("a b c", "b")),
         ("Serve", ("GET", "/", "")),
-        ("Handshake", ("localhost", "text")),
+        ("VerifyCertificate", ("localhost", "example.com")),
         ("ParseURL", ("http://[bad",)),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -121,15 +122,22 @@ def test_an_identity_of_its_own(runtime: Plugin) -> None:
     assert run(runtime, "Target") == "linux/amd64"
 
 
-def test_seeds(open_runtime: Open, go_version: str) -> None:
+def test_seeds(open_runtime: Open) -> None:
     def random_of(seed: int | None) -> tuple[object, ...]:
         plugin = open_runtime(seed=seed)
         numbers = [run(plugin, "MathRand", 1 << 40) for _ in range(3)]
         return run(plugin, "CryptoRand", 16), *numbers
 
-    assert random_of(1) == random_of(1) != random_of(2)
+    assert repeats(lambda: random_of(1))
+    assert random_of(1) != random_of(2)
     assert random_of(None) != random_of(None)
     assert len(set(random_of(3))) == 4
+
+
+def repeats(observe: Callable[[], object]) -> bool:
+    """Whether two runs see the same. On a busy host a time slice may end in one of them, which lets
+    10 ms pass and the scheduler draw a number: then it is tried again."""
+    return any(observe() == observe() for _ in range(5))
 
 
 def test_seeded_generators_do_not_depend_on_it(open_runtime: Open) -> None:
@@ -137,24 +145,19 @@ def test_seeded_generators_do_not_depend_on_it(open_runtime: Open) -> None:
 
 
 def test_runs_repeat(open_runtime: Open) -> None:
-    """With the same seed everything that a plugin can see of time and chance is the same.
-
-    But for the time slices of long runs, which are the host's: each lets 10 ms pass.
-    """
-    time_slice = 10_000_000
+    """With the same seed everything that a plugin can see of time and chance is the same."""
 
     def observe() -> list[object]:
         out = io.BytesIO()
         plugin = open_runtime(seed=7, stdout=out, stderr=out)
-        seen: list[object] = [run(plugin, "Now") % time_slice]
         calls: list[tuple[str, tuple[object, ...]]] = [
-            ("CryptoRand", (8,)), ("MathRand", (1000,)), ("Select", (5,)), ("SelectDefault", ()),
+            ("Now", ()), ("CryptoRand", (8,)), ("MathRand", (1000,)), ("Select", (5,)),
             ("Print", ("x",)), ("HeapAlloc", ()), ("MapOrder", ()), ("NumGoroutine", ()),
+            ("Elapsed", (10**6,)), ("Now", ()),
         ]  # fmt: skip
-        seen += [run(plugin, name, *arguments) for name, arguments in calls]
-        return [*seen, run(plugin, "Elapsed", 10**6) % time_slice, out.getvalue()]
+        return [run(plugin, name, *arguments) for name, arguments in calls] + [out.getvalue()]
 
-    assert observe() == observe()
+    assert repeats(observe)
 
 
 def test_map_iteration_varies(runtime: Plugin) -> None:

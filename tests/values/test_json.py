@@ -15,10 +15,11 @@ from emuplugin.errors import EmupluginError, GoError
 from tests.conftest import Native, PluginPath
 from tests.values.symbols import Symbols
 
-GOOD = (
-    "Full Zero Floats Singles Family Big Nils Keys Anything Duration Moment Text".split()
-)
-BAD = "Loop NaN Chan Complex Failing Points".split()
+GOOD = [
+    *("Full", "Zero", "Floats", "Singles", "Family", "Big", "Nils", "Keys", "Anything"),
+    *("Duration", "Moment", "Text"),
+]
+BAD = ["Loop", "NaN", "Chan", "Complex", "Failing", "Points"]
 RELAXED = settings(
     max_examples=25,
     deadline=None,
@@ -49,7 +50,9 @@ def test_refuses_what_encoding_json_refuses(go: Symbols, name: str) -> None:
 
 
 def test_live_values(go: Symbols) -> None:
-    assert to_json(go.Full.M) == '{"level\\u003c1\\u003e":{"raw":"\\u003cone\\u003e","n":[1,2]},' + (
+    assert to_json(
+        go.Full.M
+    ) == '{"level\\u003c1\\u003e":{"raw":"\\u003cone\\u003e","n":[1,2]},' + (
         '"level\\u003c2\\u003e":{"raw":"two","n":[1,2]}}'
     )
     assert to_json(go.Family.Kids) == '[{"Name":"b"},{"Name":"c","Kids":[{"Name":"d"}]}]'

@@ -75,16 +75,20 @@ def test_what_go_got_stays_without_python(go: Symbols) -> None:
 def start_marking(go: Symbols) -> None:
     """Let a collection begin, and stop in the middle of its marking."""
     machine = go.plugin.machine
-    go.Collect()
     barrier = machine.symbol("runtime.writeBarrier")
     assert barrier is not None
-    for _ in range(1000):
-        machine.context.scheduling.run_others()
+    for _ in range(5):  # a busy host may give the collector a longer turn, and it is done
+        go.Collect()
+        for _ in range(1000):
+            machine.context.scheduling.run_others()
+            if machine.memory.read_u32(barrier):
+                break
+        # Enough to have looked at the roots, not to have gone down a long chain.
+        for _ in range(20):
+            machine.context.scheduling.run_others()
         if machine.memory.read_u32(barrier):
-            break
-    for _ in range(100):  # enough to have looked at the roots, not to have gone down a long chain
-        machine.context.scheduling.run_others()
-    assert machine.memory.read_u32(barrier)
+            return
+    raise AssertionError("the collector was never in the middle of marking")
 
 
 def move_while_marking(go: Symbols) -> Any:
@@ -112,9 +116,7 @@ def test_the_write_barrier_saves_what_moves(go: Symbols) -> None:
     assert (holder.Data.Number, list(holder.Data.Fill)) == (1, [0] * 6)
 
 
-def test_without_the_write_barrier_it_is_lost(
-    go: Symbols, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_the_write_barrier_it_is_lost(go: Symbols, monkeypatch: pytest.MonkeyPatch) -> None:
     """So that the test above is known to be able to fail."""
     with monkeypatch.context() as patch:
         patch.setattr(Heap, "_marking", lambda heap: False)
@@ -164,8 +166,7 @@ def test_values_of_other_machines_are_refused(
         for value in (foreign, foreign.value):
             with pytest.raises(
                 ConversionError,
-                match=r"Holder: .Data: expected \*main.Data \(ptr\), got a Go value of another"
-                r"|\.Data: expected \*main.Data, got a Go value of another machine",
+                match=r"^Holder: \.Data: expected \*main\.Data, got a Go value of another machine",
             ):
                 go.Holder = {"Data": value}
         assert slice_ is not None
@@ -180,7 +181,6 @@ def test_values_of_other_machines_are_refused(
     with pytest.raises(ClosedError):
         map_["x"] = None
     with pytest.raises(ClosedError):
-        go_place = other.Place
-        del go_place
+        other.Place.Data = None
     with pytest.raises(ConversionError, match="got a Go value of another machine"):
         go.Holder = {"Data": foreign}

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import emuplugin
+from emuplugin.build import resolve_version
 from emuplugin.errors import ChangedError, ConversionError, GoPanic, OutOfRangeError
 from tests.conftest import PluginPath
 from tests.values.symbols import Symbols
@@ -139,12 +140,14 @@ def test_refusals(go: Symbols) -> None:
 
 def test_a_change_ends_iteration(go: Symbols) -> None:
     go.Ages.update({f"{number}": number for number in range(20)})
+    keys = iter(go.Ages)
+    del go.Ages[next(keys)]
     with pytest.raises(RuntimeError, match=r"map\[string\]int changed during iteration"):
-        for key in go.Ages:
-            del go.Ages[key]
+        next(keys)
+    keys = iter(go.Ages)
+    go.Put(go.Ages, next(keys) + "+", 1)
     with pytest.raises(ChangedError):
-        for key in go.Ages:
-            go.Put(go.Ages, key + "+", 1)
+        next(keys)
 
 
 def exercise(sum_of: Any, has: Any, map_: Any, rounds: int, seed: int) -> None:
@@ -183,7 +186,7 @@ def test_pointers_and_large_entries_by_hand(reader: Symbols) -> None:
         assert reader.Squares(pointers, key) == squares.get(key, -1)
     wide = {(number, *[0] * 39): [*[0] * 39, -number] for number in range(30)}
     assert [reader.Wide(wide, number) for number in range(31)] == [*range(0, -30, -1), 0]
-    triples = {(number, 0, 1): {} for number in range(200)}
+    triples: Any = {(number, 0, 1): {} for number in range(200)}
     assert reader.Len(triples) == 200
     assert reader.HasTriple(triples, 199, 0, 1)
     assert not reader.HasTriple(triples, 200, 0, 1)
@@ -191,8 +194,6 @@ def test_pointers_and_large_entries_by_hand(reader: Symbols) -> None:
 
 @pytest.mark.parametrize("version", ["1.24", "1.25"])
 def test_without_swiss_maps(version: str, plugin_path: PluginPath) -> None:
-    from emuplugin.build import resolve_version
-
     env = {"GOEXPERIMENT": "noswissmap"}
     path = plugin_path("values_maps", resolve_version(version), env=env)
     with closing(emuplugin.open(path)) as plugin:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from emuplugin.errors import ConversionError, OutOfRangeError, UnsupportedTypeError
+from emuplugin.errors import ConversionError, OutOfRangeError
 from emuplugin.plugin import Plugin
 from tests.values.symbols import func_of, var_of
 
@@ -40,7 +40,7 @@ from tests.values.symbols import func_of, var_of
         ("IdBytes", (memoryview(b"abcd").cast("H"),), TypeError, "buffer of 2-byte items"),
         ("IdBytes", (memoryview(b"abcd")[::2],), TypeError, "a non-contiguous buffer"),
         ("IdLevel", (128,), OverflowError, "expected main.Level (int8), got 128"),
-        ("IdError", ("x",), TypeError, "expected error as GoError or None, got str"),
+        ("IdError", ("x",), TypeError, "expected error as an exception or None, got str"),
         ("Sum", (1, 2, "x"), TypeError, "argument 3: expected int, got str; Sum is func(...int)"),
         ("Join", ("-", "a", 1), TypeError, "argument 3: expected string, got int"),
         ("AddInt8", (1,), TypeError, "AddInt8 takes 2 arguments, got 1; AddInt8 is func(int8, "),
@@ -69,17 +69,6 @@ def test_integers_by_index(scalars: Plugin) -> None:
 
     assert func_of(scalars, "Add")(Three(), 4) == 7
     assert func_of(scalars, "IdFloat64")(Three()) == 3.0
-
-
-def test_a_type_that_cannot_be_converted_is_named(kinds: Plugin) -> None:
-    signature = func_of(kinds, "Signature")
-    assert signature.type.startswith("func(int8, []string, map[string]int, *main.Node")
-    with pytest.raises(UnsupportedTypeError) as caught:
-        signature(1, [], None, None, None)
-    assert "its result of type chan int cannot be converted" in str(caught.value)
-    assert caught.value.type == "chan int"
-    with pytest.raises(UnsupportedTypeError, match="Go type chan int"):
-        _ = var_of(kinds, "Both").value
 
 
 def test_refused_assignments_name_the_variable(scalars: Plugin) -> None:

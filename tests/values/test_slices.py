@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import gc
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -53,7 +54,7 @@ def test_insert_and_delete(faces: Symbols) -> None:
     names = faces.Names
     mirror = list(names)
     shared = names[:]
-    for change in (
+    changes: tuple[Callable[[Any], Any], ...] = (
         lambda s: s.insert(1, "x"),
         lambda s: s.insert(-1, "y"),
         lambda s: s.insert(100, "z"),
@@ -67,7 +68,8 @@ def test_insert_and_delete(faces: Symbols) -> None:
         lambda s: s.reverse(),
         lambda s: s.__iadd__(["w"]),
         lambda s: s.__delitem__(-1),
-    ):
+    )
+    for change in changes:
         change(names)
         change(mirror)
         assert list(names) == mirror

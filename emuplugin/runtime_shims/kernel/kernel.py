@@ -22,7 +22,6 @@ from emuplugin.cpu.address_space import (
 from emuplugin.cpu.engine import Engine, Fault, FaultKind, Stopped
 from emuplugin.cpu.memory import GuestMemoryError, Memory
 from emuplugin.errors import (
-    EmulationError,
     MemoryLimitExceeded,
     OutputLimitExceeded,
     TimeLimitExceeded,

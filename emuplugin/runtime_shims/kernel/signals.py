@@ -126,8 +126,8 @@ class Signals:
         struct.pack_into("<HHHHQQII", area, 0, 0x37F, 0, 0, 0, 0, 0, self._mxcsr.load()[0], 0xFFFF)
         area[_FXSAVE_XMM : _FXSAVE_XMM + 256] = bytes(vector)
         try:
-            kernel.write(fpstate, area)
-            kernel.write(frame, context)
+            kernel.write(fpstate, bytes(area))
+            kernel.write(frame, bytes(context))
         except Errno:
             # No stack that the guest itself could write: man 2 sigaltstack, Linux sends SIGSEGV.
             raise Fatal(number, address, kernel.engine.rip) from None

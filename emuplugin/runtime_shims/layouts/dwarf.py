@@ -1,7 +1,7 @@
 """DWARF -> :class:`Layout`: the structs and variables of the Go runtime in one plugin.
 
 The generator makes the shipped tables with it, and a plugin of a Go version without a table is
-read with it when it is opened. Reading all of a plugin's DWARF takes seconds in Python, so only
+read with it when it is opened. Reading all of a plugin's DWARF takes many seconds in Python, so only
 the units that matter are read, and of them only what :mod:`.wanted` names: the Go linker puts
 the type entries of all packages into one unit of package ``runtime`` and a package's variables
 and constants into the unit of that package (cmd/link/internal/ld/dwarf.go).
@@ -13,49 +13,34 @@ element type of that field.
 
 from __future__ import annotations
 
-import struct
-import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
+
+from elftools.dwarf.compileunit import CompileUnit
+from elftools.dwarf.die import DIE
+from elftools.dwarf.dwarfinfo import DWARFInfo
 
 from emuplugin.elf.file import ElfFile
 from emuplugin.errors import FormatError
 from emuplugin.runtime_shims.layouts import wanted
 from emuplugin.runtime_shims.layouts.builtin import BUILTIN_SIZES
-from emuplugin.runtime_shims.layouts.dies import (
-    Die,
-    DieReader,
-    DW_AT_byte_size,
-    DW_AT_const_value,
-    DW_AT_count,
-    DW_AT_data_member_location,
-    DW_AT_encoding,
-    DW_AT_go_elem,
-    DW_AT_go_kind,
-    DW_AT_type,
-    DW_TAG_array_type,
-    DW_TAG_base_type,
-    DW_TAG_constant,
-    DW_TAG_member,
-    DW_TAG_pointer_type,
-    DW_TAG_structure_type,
-    DW_TAG_subrange_type,
-    DW_TAG_subroutine_type,
-    DW_TAG_typedef,
-    DW_TAG_variable,
-    Unit,
+from emuplugin.runtime_shims.layouts.debug_info import (
+    DAMAGE,
+    children,
+    go_units,
+    name_of,
+    number,
+    open_dwarf,
+    referenced,
 )
 from emuplugin.runtime_shims.layouts.layout import Layout, StructRow
 
-#: ``Elf64_Chdr`` without its reserved word: how a compressed section starts.
-_CHDR = struct.Struct("<I4xQQ")
-SHF_COMPRESSED = 0x800
-ELFCOMPRESS_ZLIB = 1
-
-_SECTIONS = (".debug_info", ".debug_abbrev", ".debug_str", ".debug_line_str")
-
 #: ``DW_AT_encoding`` of base types -> the first part of the Go name of such a type.
 _ENCODINGS = {0x02: "bool", 0x03: "complex", 0x04: "float", 0x05: "int", 0x07: "uint"}
+
+#: Go's own attributes (cmd/internal/dwarf). pyelftools has no names for them.
+DW_AT_go_kind = 0x2900
+DW_AT_go_elem = 0x2902
 
 #: ``DW_AT_go_kind``: ``reflect.Kind`` of the type.
 _KIND_SLICE, _KIND_STRING = 23, 24
@@ -63,8 +48,9 @@ _KIND_SLICE, _KIND_STRING = 23, 24
 #: Go writes the kind of an unnamed type at the start of its name.
 _UNNAMED = ("map[", "chan ", "chan<- ", "<-chan ", "func(", "interface {")
 
-_TYPE_TAGS = frozenset({DW_TAG_structure_type, DW_TAG_typedef})
-_OTHER_TAGS = frozenset({DW_TAG_variable, DW_TAG_constant})
+_INDEXED_TAGS = frozenset(
+    {"DW_TAG_structure_type", "DW_TAG_typedef", "DW_TAG_variable", "DW_TAG_constant"}
+)
 
 
 def layout_from_dwarf(file: ElfFile, version: str) -> Layout | None:
@@ -73,42 +59,38 @@ def layout_from_dwarf(file: ElfFile, version: str) -> Layout | None:
     ``version`` is what the plugin's build info says, e.g. ``go1.28.1``. Raises
     :class:`~emuplugin.errors.FormatError` where the DWARF is damaged or not what Go writes.
     """
-    if any(name not in file.sections for name in _SECTIONS[:2]):
+    if any(name not in file.sections for name in (".debug_info", ".debug_abbrev")):
         return None
-    return layout_from_sections([_contents(file, name) for name in _SECTIONS], version)
-
-
-def layout_from_sections(contents: Sequence[bytes], version: str) -> Layout:
-    """The layout in ``.debug_info``, ``.debug_abbrev``, ``.debug_str``, ``.debug_line_str``."""
     try:
-        return _Collector(DieReader(*contents)).collect(version)
-    except (LookupError, OverflowError, RecursionError, ValueError, struct.error) as error:
+        return _Collector(open_dwarf(file)).collect(version)
+    except DAMAGE as error:
         raise FormatError(f"corrupt DWARF: {error!r}") from error
 
 
 class _Collector:
     """Picks the wanted structs out of the DWARF and follows what they hold by value."""
 
-    def __init__(self, reader: DieReader) -> None:
-        self._reader = reader
+    def __init__(self, info: DWARFInfo) -> None:
+        self._info = info
         self._structs: dict[str, StructRow] = {}
         self._named: dict[str, str] = {}
         self._types: dict[int, str] = {}
 
     def collect(self, version: str) -> Layout:
-        types: dict[str, int] = {}
-        variables: dict[str, int] = {}
+        types: dict[str, DIE] = {}
+        variables: dict[str, DIE] = {}
         constants: dict[str, int] = {}
-        for unit, package in self._reader.go_units():
+        for package, unit in go_units(self._info):
             if package == "runtime":
                 # The unit of the types is a second one of that name, or holds it all.
-                self._index(unit, types, variables, constants)
+                _index(unit, types, variables, constants)
             elif package in wanted.PACKAGES:
-                self._index(unit, {}, variables, constants)
-        for name in sorted(set(types).intersection(wanted.STRUCTS)):
-            self._type(types[name], name)
+                _index(unit, {}, variables, constants)
+        for name, die in sorted(types.items()):
+            self._type(die, name)
         variable_types = {
-            name: self._type(type_offset, name) for name, type_offset in sorted(variables.items())
+            name: self._type(referenced(die, "DW_AT_type"), name)
+            for name, die in sorted(variables.items())
         }
         return Layout(
             version,
@@ -118,119 +100,95 @@ class _Collector:
             constants=dict(sorted(constants.items())),
         )
 
-    def _index(
-        self,
-        unit: Unit,
-        types: dict[str, int],
-        variables: dict[str, int],
-        constants: dict[str, int],
-    ) -> None:
-        """Note what a unit has of wanted things: type offsets, variables, constants."""
-        for offset, tag, name in self._reader.named_children(unit, _TYPE_TAGS | _OTHER_TAGS):
-            if tag in _TYPE_TAGS:
-                if name in wanted.STRUCTS:
-                    types.setdefault(name, offset)
-                continue
-            if tag == DW_TAG_variable:
-                die = self._reader.die(offset)
-                if DW_AT_type in die.attributes:
-                    variables[name] = die.number(DW_AT_type)
-            elif _matches(name, wanted.CONSTANTS):
-                constants[name] = self._reader.die(offset).number(DW_AT_const_value)
-
-    def _type(self, offset: int, place: str) -> str:
-        """The Go name of the type at ``offset``; notes what it is made of, if that is new."""
-        known = self._types.get(offset)
+    def _type(self, die: DIE, place: str) -> str:
+        """The Go name of a type; notes what it is made of, if that is new."""
+        known = self._types.get(die.offset)
         if known is not None:
             return known
-        die = self._reader.die(offset)
-        name = die.name
-        if die.tag == DW_TAG_structure_type and name.startswith("struct {"):
+        name = name_of(die)
+        if die.tag == "DW_TAG_structure_type" and name.startswith("struct {"):
             return self._struct(die, place)  # not remembered: each place has its own name
-        if die.tag == DW_TAG_array_type:
-            element = self._type(die.number(DW_AT_type), f"{place}[]")
-            return f"[{self._array_length(offset)}]{element}"
-        self._types[offset] = name
-        if die.tag == DW_TAG_typedef:
-            self._typedef(die)
-        elif die.tag == DW_TAG_structure_type:
-            kind = die.attributes.get(DW_AT_go_kind)
+        if die.tag == "DW_TAG_array_type":
+            element = self._type(referenced(die, "DW_AT_type"), f"{place}[]")
+            return f"[{_array_length(die)}]{element}"
+        self._types[die.offset] = name
+        if die.tag == "DW_TAG_typedef":
+            self._typedef(die, name)
+        elif die.tag == "DW_TAG_structure_type":
+            kind = number(die, DW_AT_go_kind) if DW_AT_go_kind in die.attributes else None
             if kind == _KIND_SLICE:
                 if not name.startswith("[]"):
-                    self._named[name] = "[]" + self._name(die.number(DW_AT_go_elem))
+                    self._named[name] = "[]" + name_of(referenced(die, DW_AT_go_elem))
             elif kind == _KIND_STRING:
                 if name != "string":
                     self._named[name] = "string"
             else:
                 self._struct(die, name)
-        elif die.tag == DW_TAG_base_type and name not in BUILTIN_SIZES:
+        elif die.tag == "DW_TAG_base_type" and name not in BUILTIN_SIZES:
             self._named[name] = _builtin(die)
-        elif die.tag == DW_TAG_pointer_type and not name.startswith("*"):
+        elif die.tag == "DW_TAG_pointer_type" and not name.startswith("*"):
             if name not in BUILTIN_SIZES and not name.startswith(_UNNAMED):
                 self._named[name] = "unsafe.Pointer"
-        elif die.tag == DW_TAG_subroutine_type and not name.startswith("func("):
+        elif die.tag == "DW_TAG_subroutine_type" and not name.startswith("func("):
             self._named[name] = "func()"
         return name
 
-    def _typedef(self, die: Die) -> None:
+    def _typedef(self, die: DIE, name: str) -> None:
         """A named type, or an unnamed map, channel, function or interface."""
-        name = die.name
         if name.startswith(_UNNAMED):
             return
-        target = die.number(DW_AT_type)
-        underlying = self._type(target, name)
+        underlying = self._type(referenced(die, "DW_AT_type"), name)
         if underlying != name:
             self._named[name] = underlying
 
-    def _struct(self, die: Die, name: str) -> str:
+    def _struct(self, die: DIE, name: str) -> str:
         if name in self._structs:
             return name
-        row: StructRow = [die.number(DW_AT_byte_size)]
+        row: StructRow = [number(die, "DW_AT_byte_size")]
         self._structs[name] = row
-        for member in self._reader.children(die):
-            if member.tag != DW_TAG_member:
+        for member in children(die):
+            if member.tag != "DW_TAG_member":
                 continue
-            type_name = self._type(member.number(DW_AT_type), f"{name}.{member.name}")
-            offset = member.number(DW_AT_data_member_location)
-            if " " in member.name:
-                raise FormatError(f"corrupt DWARF: a field named {member.name!r}")
-            row.append(f"{member.name} {offset} {type_name}")
+            field = name_of(member)
+            type_name = self._type(referenced(member, "DW_AT_type"), f"{name}.{field}")
+            if " " in field:
+                raise FormatError(f"corrupt DWARF: a field named {field!r}")
+            row.append(f"{field} {number(member, 'DW_AT_data_member_location')} {type_name}")
         return name
 
-    def _array_length(self, offset: int) -> int:
-        for child in self._reader.children(self._reader.die(offset)):
-            if child.tag == DW_TAG_subrange_type:
-                return child.number(DW_AT_count)
-        raise FormatError("corrupt DWARF: an array type without a length")
 
-    def _name(self, offset: int) -> str:
-        return self._reader.die(offset).name
-
-
-def _contents(file: ElfFile, name: str) -> bytes:
-    """A section, decompressed; empty if there is none."""
-    section = file.sections.get(name)
-    if section is None:
-        return b""
-    data = file.section(name)
-    if not section.flags & SHF_COMPRESSED:
-        return bytes(data)
-    try:
-        kind, size, _ = _CHDR.unpack_from(data)
-        if kind != ELFCOMPRESS_ZLIB:
-            raise FormatError(f"section {name} is compressed in the unknown way {kind}")
-        unpacked = zlib.decompressobj().decompress(data[_CHDR.size :], size)
-    except (struct.error, zlib.error, OverflowError, MemoryError) as error:
-        raise FormatError(f"section {name} is compressed and corrupt: {error}") from error
-    if len(unpacked) != size:
-        raise FormatError(f"section {name} holds {len(unpacked)} bytes, not {size}")
-    return unpacked
+def _index(
+    unit: CompileUnit,
+    types: dict[str, DIE],
+    variables: dict[str, DIE],
+    constants: dict[str, int],
+) -> None:
+    """Note what a unit has of wanted things: types, variables, values of constants."""
+    for die in children(unit.get_top_DIE()):
+        if die.tag not in _INDEXED_TAGS or "DW_AT_name" not in die.attributes:
+            continue
+        name = name_of(die)
+        if die.tag == "DW_TAG_variable":
+            if "DW_AT_type" in die.attributes:
+                variables[name] = die
+        elif die.tag == "DW_TAG_constant":
+            if _matches(name, wanted.CONSTANTS):
+                constants[name] = number(die, "DW_AT_const_value")
+        elif name in wanted.STRUCTS:
+            types.setdefault(name, die)
 
 
-def _builtin(die: Die) -> str:
+def _array_length(array: DIE) -> int:
+    for child in children(array):
+        if child.tag == "DW_TAG_subrange_type":
+            return number(child, "DW_AT_count")
+    raise FormatError("corrupt DWARF: an array type without a length")
+
+
+def _builtin(die: DIE) -> str:
     """The predeclared Go type that a named base type is made of."""
-    kind = _ENCODINGS[die.number(DW_AT_encoding)]
-    return kind if kind == "bool" else f"{kind}{8 * die.number(DW_AT_byte_size)}"
+    kind = _ENCODINGS[number(die, "DW_AT_encoding")]
+    return kind if kind == "bool" else f"{kind}{8 * number(die, 'DW_AT_byte_size')}"
 
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:

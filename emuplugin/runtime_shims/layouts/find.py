@@ -28,12 +28,13 @@ def find_layout(version: str, file: ElfFile) -> Layout:
         layouts = []
     if layouts and is_measured(version):
         return layouts[0]
-    # Imported here: hardly anybody needs it.
-    from emuplugin.runtime_shims.layouts.dwarf import layout_from_dwarf
+    if ".debug_info" in file.sections:
+        # Imported here: hardly anybody needs it, and pyelftools takes 50 to 100 ms.
+        from emuplugin.runtime_shims.layouts.dwarf import layout_from_dwarf
 
-    layout = layout_from_dwarf(file, version)
-    if layout is not None:
-        return layout
+        layout = layout_from_dwarf(file, version)
+        if layout is not None:
+            return layout
     for layout in layouts:
         if not misfits(layout, file):
             return layout
