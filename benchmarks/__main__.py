@@ -23,11 +23,12 @@ from rich.table import Table
 from emuplugin.build import NEWEST, resolve_version
 from tests.support.plugins import plugin_path
 
-from . import calls, opening
+from . import calls, conversions, opening
 from .native import build_host, launchers
 from .samples import Samples
 
 RESULTS = Path(__file__).parent / "results"
+_MOST_CONVERSIONS = 7  # a round takes half a minute
 
 
 def main() -> int:
@@ -35,6 +36,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--runs", type=int, default=21, help="samples of each (default: 21)")
     parser.add_argument("--calls", type=int, default=10_000, help="calls per sample of a call")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="share of the elements in conversions (default: 1)"
+    )
     parser.add_argument("--go", default=NEWEST, help=f"Go version (default: {NEWEST})")
     parser.add_argument("--stripped", action="store_true", help="plugins without DWARF")
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder for the JSON")
@@ -49,17 +53,24 @@ def main() -> int:
         host = None if options.stripped else build_host(go_version, Path(temporary))
         peers = launchers(host)
         with Progress(console=console, transient=True) as bars:
-            task = bars.add_task("measuring", total=2 * options.runs + 1)
+            rounds = min(options.runs, _MOST_CONVERSIONS)
+            steps = 2 * options.runs + 1 + len(conversions.TYPES) * (rounds + 1)
+            task = bars.add_task("measuring", total=steps)
             opened = opening.measure(hello, peers, options.runs, lambda: bars.advance(task))
             called = calls.measure(
                 add, peers, options.runs, options.calls, lambda: bars.advance(task)
+            )
+            converted = conversions.measure(
+                go_version, Path(temporary), rounds, options.scale, lambda: bars.advance(task)
             )
     facts["load afterwards"] = load()
     for name, value in facts.items():
         console.print(f"{name}: {value}", highlight=False)
     console.print(_table("Opening hello, in a fresh process", opened, "ms", 1e3))
     console.print(_table("One call of Add(int, int) int", called, "us", 1e6))
-    path = _save(options.output, facts, {"opening": opened, "calls": called})
+    console.print(conversions.table(converted))
+    groups = {"opening": opened, "calls": called, "conversions": converted}
+    path = _save(options.output, facts, groups)
     console.print(f"samples: {path}", highlight=False)
     return 0
 

@@ -20,10 +20,12 @@ from .errors import (
     GoExit,
     Goexit,
     GoPanic,
+    Interrupted,
     OpenError,
 )
 from .fatal import ANNOUNCEMENTS, fatal_error
 from .python_calls import PythonCalls
+from .runtime_shims.caller import Goexit as GoexitOutcome
 from .runtime_shims.caller import Panic
 from .runtime_shims.goruntime import CallResult
 from .runtime_shims.kernel.kernel import (
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from .plugin import Plugin
     from .runtime_shims.callbacks import CallbackFrame
     from .runtime_shims.roots import Root
+    from .values.guest import Root as KeptAlive
 
 T = TypeVar("T")
 
@@ -119,10 +122,37 @@ class Machine:
             if self._closed:
                 return
             self._closed = True
+            if self._context is not None:
+                self._context.close()
             self._context = None
             program, self._program = self._program, None
             if program is not None:
                 program.close()
+
+    def interrupt(self) -> None:
+        """End the call that runs in another thread: it raises Interrupted there.
+
+        The function that it called panics at the place where it is and its deferred calls run, so
+        that the plugin can be used further. If it waits, or gets nowhere within a tenth of a
+        second, the machine is dead. The same happens on Ctrl-C, with KeyboardInterrupt.
+        """
+        program = self._program
+        if program is not None and program.process.kernel.watchdog.running:
+            self._interrupt(Interrupted("the call was interrupted"))
+
+    def run_goroutines(self, seconds: float | None = None) -> None:
+        """Let the plugin's goroutines run, which otherwise they do during calls only.
+
+        With ``seconds`` for that long by the machine's clock: timers that end until then go off.
+        Otherwise until all of them wait for something, and no time passes.
+        """
+        with self._lock:
+            scheduling = self.context.scheduling
+            if seconds is not None:
+                scheduling.wait(lambda: False, seconds)
+                return
+            while scheduling.run_others():
+                pass
 
     # --- what values need (values.guest.Guest) ----------------------------------------------
 
@@ -240,13 +270,13 @@ class Machine:
         self,
         function: Callable[[CallbackFrame], None],
         dropped: Callable[[], None] | None = None,
-    ) -> Root:
+    ) -> KeptAlive:
         """A Go func value that calls ``function`` with the registers and stack of each call. When
         Go has no more use for it, ``dropped`` is called."""
         with self._lock:
             return self.python_calls.func_value(function, dropped)
 
-    def func_value_again(self, address: int) -> Root | None:
+    def func_value_again(self, address: int) -> KeptAlive | None:
         """An earlier func value, rooted; None if Go has dropped it."""
         with self._lock:
             return self.python_calls.func_value_again(address)
@@ -273,6 +303,7 @@ class Machine:
         program = self._guarded(lambda: Program(self.sandbox, file))
         program.on_fatal = self._on_fatal
         program.on_callback = self.python_calls.handle
+        program.process.engine.on_interrupt = self._interrupt
         self._program = program
         return program.modules[0]
 
@@ -359,20 +390,34 @@ class Machine:
         return fatal_error(text or otherwise, panic=self._captured_panic)
 
     def _raise_unstoppable(self, outcome: Outcome | int) -> None:
-        """Ctrl-C or SystemExit came in a callback: end the outermost call with it, even if Go code
-        has recovered."""
-        error = self.python_calls.unstoppable
-        if error is None or self.program.caller.enter_host is not None:
+        """Something is to end the outermost call, even if Go code has recovered from it: Ctrl-C,
+        SystemExit in a callback, :meth:`interrupt`. Inner calls end with it when it is new, and if
+        they panicked."""
+        error, program = self.python_calls.unstoppable, self.program
+        asked = program.interruption.error is not None
+        program.interruption.end()
+        if program.caller.enter_host is None:
+            self.python_calls.unstoppable = None
+        elif not asked and not isinstance(outcome, Panic):
             return
-        self.python_calls.unstoppable = None
-        if isinstance(outcome, Panic) and self.python_calls.exception(outcome.value) is error:
-            self._raise(outcome)
-        raise error
+        if error is not None:
+            if isinstance(outcome, Panic):
+                error.add_note(_AS_PANIC + self._trace(outcome))
+            raise error
+
+    def _interrupt(self, error: BaseException) -> None:
+        program = self._program
+        if program is not None:
+            self.python_calls.unstoppable = error
+            program.interruption.request(error)
+
+    def _trace(self, outcome: Panic | GoexitOutcome) -> str:
+        goroutine = self.program.runtime.get_at(self.program.caller.g, "runtime.g", "goid")
+        return render(goroutine, outcome.frames)
 
     def _raise(self, outcome: Outcome) -> NoReturn:
-        goroutine = self.program.runtime.get_at(self.program.caller.g, "runtime.g", "goid")
         assert not isinstance(outcome, CallResult)
-        trace = render(goroutine, outcome.frames)
+        trace = self._trace(outcome)
         if isinstance(outcome, Panic):
             exception = self.python_calls.exception(outcome.value)
             if exception is not None:

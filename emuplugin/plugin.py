@@ -100,6 +100,11 @@ class Plugin:
         ``make``; of other types (``plugin.make("*int", 5)``) what calling :meth:`type` gives."""
         return self.type(type).make(*args)
 
+    def run_goroutines(self, seconds: float | None = None) -> None:
+        """Let the plugin's goroutines run, ``seconds`` by the machine's clock or until all wait;
+        see :meth:`Machine.run_goroutines`."""
+        self.machine.run_goroutines(seconds)
+
     def close(self) -> None:
         """Close the plugin's machine, with all plugins in it, and free its memory. Go cannot do
         that; here everything of this machine says afterwards that it is closed."""

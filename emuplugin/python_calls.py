@@ -16,7 +16,7 @@ from .values.type_maker import TypeMaker
 
 if TYPE_CHECKING:
     from .machine import Machine
-    from .runtime_shims.roots import Root
+    from .values.guest import Root
 
 _KEY = 8  # where a func value holds its number, behind the code's address
 # How many panics are kept in place after they began: their values are looked up at the end, when
@@ -92,6 +92,9 @@ class PythonCalls:
             if not isinstance(error, Exception):
                 self.unstoppable = error
             return self._panic_value(error)
+        finally:
+            if machine.state == "running":
+                machine.program.roots.collect()
         return None
 
     def exception(self, panic: PanicValue) -> BaseException | None:

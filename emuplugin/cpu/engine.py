@@ -12,7 +12,8 @@ System calls do not end a run; they are answered in a callback.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Generator
 from enum import Enum
 from typing import Any
 
@@ -69,6 +70,8 @@ class Engine:
 
     ``on_syscall`` is called for each ``syscall`` instruction, with the guest's registers as they
     are; exceptions that it raises end the run and are raised by :meth:`run`.
+    ``on_interrupt`` is told of Ctrl-C that comes in the middle of a run, which then goes on; where
+    there is none the run ends.
     ``system_page`` is a virtual address where the engine may put one page of its own.
     """
 
@@ -80,9 +83,11 @@ class Engine:
         self.handle: ctypes.c_void_p = self._uc._uch
         stop_only_between_instructions(self._uc)
         self.on_syscall: Callable[[], None] = _no_kernel
+        self.on_interrupt: Callable[[KeyboardInterrupt], None] | None = None
         self.traps: set[int] = set()
         self.pending: BaseException | None = None
-        self._stop_asked = False
+        self._stops_begun = self._stops_ended = self._stops_before = 0
+        self._stop_lock = threading.Lock()
         self._rip = Batch(self.handle, (reg.RIP,))
         self._cr2 = Batch(self.handle, (reg.CR2,))
         self._cr2.values[0] = _NO_FAULT
@@ -94,7 +99,9 @@ class Engine:
         space.flush_tlb = self._flush_tlb
         space.flush_code = self._uc.ctl_flush_tb
         self._enter_user_mode(system_page)
-        self._hook_instruction(_INSN_SYSCALL, self._syscall, None)
+        system_calls = self._system_calls()
+        next(system_calls)
+        self._hook_instruction(_INSN_SYSCALL, system_calls.send, None)
         self._hook_instruction(_INSN_CPUID, self._cpuid, ctypes.c_int)
 
     # --- running ----------------------------------------------------------------------------
@@ -105,9 +112,17 @@ class Engine:
 
     def enter(self, rip: int) -> int:
         """Run from ``rip`` and return what the engine says of the end; see :meth:`end_of`."""
-        self._stop_asked = False
+        self._stops_before = self._stops_ended
         self._begin.value = rip
-        error: int = _emu_start(self.handle, self._begin, self._zero, self._zero, self._no_count)
+        try:
+            error: int = _emu_start(
+                self.handle, self._begin, self._zero, self._zero, self._no_count
+            )
+        except KeyboardInterrupt as interrupt:
+            # It has come while the engine ran, which has ended since: Python looks only now.
+            self._interrupted(interrupt)
+            self._stops_before = -1
+            return 0
         return error
 
     def end_of(self, error: int) -> Stopped | Fault:
@@ -119,15 +134,22 @@ class Engine:
         at = self._rip.load()[0]
         if at in self.traps:
             return Stopped.TRAP
-        if self._stop_asked:
+        if self._stops_begun != self._stops_before:
+            # Perhaps there was a fault as well: it will come again.
             return Stopped.REQUEST
         return self._fault(error, at)
 
     def stop(self) -> None:
         """Make the run end at the next block of instructions. Any thread may call it; when no run
         is on, or one is just starting, it may have no effect."""
-        self._stop_asked = True
-        _emu_stop(self.handle)
+        # A stop may have begun in one run and strike the next: what counts is whether any was under
+        # way at any time of a run.
+        with self._stop_lock:
+            self._stops_begun += 1
+            try:
+                _emu_stop(self.handle)
+            finally:
+                self._stops_ended = self._stops_begun
 
     @property
     def rip(self) -> int:
@@ -168,7 +190,8 @@ class Engine:
     def _hook_instruction(
         self, instruction: int, callback: Callable[..., Any], result: Any
     ) -> None:
-        function = ctypes.CFUNCTYPE(result, ctypes.c_void_p, ctypes.c_void_p)(callback)
+        # The second argument, user data, goes unused.
+        function = ctypes.CFUNCTYPE(result, ctypes.c_void_p)(callback)
         self._callbacks.append(function)
         hook = ctypes.c_size_t()
         error = uclib.uc_hook_add(
@@ -184,15 +207,40 @@ class Engine:
         if error:
             raise unicorn.UcError(error)
 
-    def _syscall(self, _uc: int, _data: int) -> None:
-        # An exception cannot travel through the engine's C frames: keep it until run() returns.
-        try:
-            self.on_syscall()
-        except BaseException as exception:
-            self.pending = exception
-            _emu_stop(self.handle)
+    def _system_calls(self) -> Generator[None, int, None]:
+        """The hook of the syscall instruction.
 
-    def _cpuid(self, _uc: int, _data: int) -> int:
+        A generator, because Python raises KeyboardInterrupt first thing in a function, where
+        nothing catches it: ctypes would drop it, and the guest go on without an answer. It is also
+        raised at the end of a loop; two within that short time would still get through.
+        """
+        while True:
+            try:
+                while True:
+                    try:
+                        yield
+                    except KeyboardInterrupt as interrupt:
+                        self._interrupted(interrupt)
+                    # An exception cannot travel through the engine's C frames: it is kept until
+                    # the run has ended.
+                    try:
+                        self.on_syscall()
+                    except BaseException as exception:
+                        self._end_with(exception)
+            except KeyboardInterrupt as interrupt:
+                self._interrupted(interrupt)
+
+    def _interrupted(self, interrupt: KeyboardInterrupt) -> None:
+        if self.on_interrupt is None:
+            self._end_with(interrupt)
+        else:
+            self.on_interrupt(interrupt)
+
+    def _end_with(self, exception: BaseException) -> None:
+        self.pending = exception
+        _emu_stop(self.handle)
+
+    def _cpuid(self, _uc: int) -> int:
         values = self._cpuid_registers.load()
         values[0], values[1], values[2], values[3] = cpuid(
             values[0] & 0xFFFFFFFF, values[2] & 0xFFFFFFFF

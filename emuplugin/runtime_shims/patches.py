@@ -34,11 +34,12 @@ _JUMP = b"\xff\x25\0\0\0\0"  # jmp [rip]
 class EntryTraps:
     """Traps at function entries, each with its copy of a first instruction."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, page: int = 0) -> None:
+        """``page`` tells several of one process apart."""
         self._process = process
-        self._next = _COPIES
+        self._next = _COPIES + page * PAGE_SIZE
         self._originals: dict[int, tuple[bytes, int]] = {}
-        process.space.map(_COPIES, PAGE_SIZE, PROT_READ | PROT_EXEC, "[emuplugin traps]")
+        process.space.map(self._next, PAGE_SIZE, PROT_READ | PROT_EXEC, "[emuplugin traps]")
 
     def add(self, entry: int, action: Callable[[], bool]) -> None:
         """Call ``action`` whenever the guest enters ``entry``. When it returns False the guest goes
@@ -52,7 +53,9 @@ class EntryTraps:
         def trapped() -> bool:
             if action():
                 return True
-            self._process.engine.write_register(reg.RIP, copy)
+            engine = self._process.engine
+            if engine.rip == entry:  # the action may have sent the guest elsewhere
+                engine.write_register(reg.RIP, copy)
             return False
 
         self._process.trap(entry, trapped)

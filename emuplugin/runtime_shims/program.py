@@ -27,6 +27,7 @@ from .endings import Endings
 from .goruntime import CallResult, GoRuntime
 from .image import Image, map_image
 from .inits import AllocationCounter, InitTrace, init_tasks, is_of_runtime
+from .interruption import Interruption
 from .joining import initialise_newcomers, unify_types
 from .layouts import find_layout
 from .libc.library import CLibrary
@@ -124,7 +125,8 @@ class Program:
             self.endings = Endings(self.caller, self.table_for, lambda panic: self.on_fatal(panic))
             self.callbacks = Callbacks(self.caller, lambda frame: self.on_callback(frame))
             self.preemption = Preemption(self.runtime)
-            process.kernel.on_tick = self.preemption.tick
+            self.interruption = Interruption(self.caller)
+            process.kernel.on_tick = self._tick
             start = perf_counter()
             self._boot = Boot(self.runtime, first.moduledata)
             if has_c_code(file):
@@ -171,6 +173,10 @@ class Program:
         runtime.set("runtime.modulesSlice", header)
         for itab in module_itabs(runtime, module.moduledata):
             self.call_runtime("runtime.itabAdd", itab)
+
+    def _tick(self) -> None:
+        self.interruption.tick()
+        self.preemption.tick()
 
     @cached_property
     def type_area(self) -> TypeArea:

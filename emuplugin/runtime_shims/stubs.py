@@ -75,8 +75,9 @@ class _Function(NamedTuple):
 class Stubs:
     """The synthetic module. ``moduledata`` is its address; ``idle`` is where a goroutine of the
     host's starts; ``calls`` are the frames to call from, smallest first; ``callback`` is the code
-    of func values that are Python's, ``methods`` that of methods; ``ready_value`` is a func value for ``systemstack``,
-    ``handoff_value`` and ``spawn_value`` are unlock functions for ``gopark``."""
+    of func values that are Python's, ``methods`` that of methods by number; ``ready_value`` is a
+    func value for ``systemstack``, ``handoff_value`` and ``spawn_value`` are unlock functions for
+    ``gopark``."""
 
     def __init__(
         self,

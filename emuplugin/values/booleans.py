@@ -6,6 +6,7 @@ from typing import Any
 
 from emuplugin.values.codec import Codec
 from emuplugin.values.heap import Allocations
+from emuplugin.values.live import unboxed
 from emuplugin.values.mismatch import wrong_type
 
 
@@ -21,6 +22,7 @@ class BooleanCodec(Codec):
         return "true" if value else "false"
 
     def encode(self, value: Any, allocations: Allocations) -> bytes:
+        value = unboxed(self, value)
         if not isinstance(value, bool):
             raise wrong_type(self.expected, value)
         return b"\1" if value else b"\0"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import cached_property
 
 from emuplugin.errors import EmulationError
+from emuplugin.values.asynchronous import Worker
 from emuplugin.values.codec import Codec
 from emuplugin.values.codecs import make_codec
 from emuplugin.values.gotype import GoType, Types
@@ -65,6 +66,11 @@ class Context:
         return TypeIndex(found for source in self._type_sources for found in source())
 
     @cached_property
+    def worker(self) -> Worker:
+        """The thread of calls that asyncio waits for."""
+        return Worker(self.guest)
+
+    @cached_property
     def python_functions(self) -> PythonFunctions:
         """The Python functions that Go holds."""
         return PythonFunctions(self)
@@ -78,6 +84,11 @@ class Context:
     def scheduling(self) -> Scheduling:
         """The machine's goroutines."""
         return Scheduling(self.guest)
+
+    def close(self) -> None:
+        """The machine is closed."""
+        if "worker" in self.__dict__:
+            self.worker.close()
 
     @cached_property
     def zero_base(self) -> int:

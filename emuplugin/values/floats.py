@@ -11,6 +11,7 @@ from emuplugin.values.codec import Codec, Reader, Writer
 from emuplugin.values.gotype import GoType
 from emuplugin.values.guest import CallResult
 from emuplugin.values.heap import Allocations
+from emuplugin.values.live import unboxed
 from emuplugin.values.mismatch import out_of_range, wrong_type
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class FloatCodec(Codec):
             raise out_of_range(self.expected, value, "out of range") from None
 
     def _to_float(self, value: Any) -> float:
+        value = unboxed(self, value)
         if isinstance(value, bool) or not (
             hasattr(type(value), "__float__") or hasattr(type(value), "__index__")
         ):
@@ -104,6 +106,7 @@ class ComplexCodec(Codec):
         return f"({value.real!r}{value.imag:+}i)"
 
     def encode(self, value: Any, allocations: Allocations) -> bytes:
+        value = unboxed(self, value)
         convertible = any(
             hasattr(type(value), name) for name in ("__complex__", "__float__", "__index__")
         )

@@ -62,6 +62,14 @@ class Function:
         """Call it and return all results as Go has them, a last ``error`` too (None for nil)."""
         return tuple(self._plan.call(self.address, self.closure, args))
 
+    async def call_async(self, *args: Any) -> Any:
+        """Call it in a thread of the machine's: ``await f.call_async(1, 2)``.
+
+        The calls of one machine take place one after the other, those of several side by side.
+        Cancelling interrupts the call as Ctrl-C does; see :meth:`emuplugin.Machine.interrupt`.
+        """
+        return await self._context.worker.call(self, *args)
+
     def belongs_to(self, context: Context) -> bool:
         """Whether it is a function of this machine."""
         return self._context is context

@@ -160,6 +160,9 @@ class Guest(TypeSource, Protocol):
     def lock(self) -> RLock:
         """Held by whoever uses the machine: conversions of several steps hold it throughout."""
 
+    def interrupt(self) -> None:
+        """End the call that runs in another thread."""
+
     def func_value(
         self,
         function: Callable[[IncomingCall], None],

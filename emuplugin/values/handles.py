@@ -7,6 +7,7 @@ holds it the same thing has the same handle; when Go has dropped it the thing is
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from types import BuiltinMethodType, MethodType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ class Handles:
 def identity(thing: object) -> Hashable:
     """What tells an object from all others that are alive. Bound methods are made anew each time
     that one asks for them, so theirs is that of the object and the function."""
-    owner, function = getattr(thing, "__self__", None), getattr(thing, "__func__", None)
-    if owner is not None and function is not None:
-        return id(owner), id(function)
+    if isinstance(thing, MethodType):
+        return id(thing.__self__), id(thing.__func__)
+    if isinstance(thing, BuiltinMethodType):
+        return id(thing.__self__), thing.__name__
     return id(thing)

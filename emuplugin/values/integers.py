@@ -12,6 +12,7 @@ from emuplugin.values.codec import MASK64, Codec, Reader, Writer
 from emuplugin.values.gotype import GoType
 from emuplugin.values.guest import CallResult
 from emuplugin.values.heap import Allocations
+from emuplugin.values.live import unboxed
 from emuplugin.values.mismatch import out_of_range, wrong_type
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class IntegerCodec(Codec):
     def check(self, value: Any) -> int:
         """``value`` as an int that the type can hold."""
         if type(value) is not int:
+            value = unboxed(self, value)
             if isinstance(value, bool):
                 raise wrong_type(self.expected, value)
             try:

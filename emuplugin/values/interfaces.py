@@ -155,7 +155,9 @@ class InterfaceCodec(Codec):
             return None
         for kinds, name in _COMPOSITES:
             if isinstance(value, kinds) and name in self.context.index:
-                return self.context.codec(self.context.index.find(name))
+                go_type = self.context.index.find(name)
+                if go_type.methods or not self.type.methods:
+                    return self.context.codec(go_type)
         if self.type.methods:
             return None  # what it lacks will be said there
         raise wrong_type(self.expected, value)

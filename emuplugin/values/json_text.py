@@ -86,3 +86,33 @@ def _as(value: float, size: int) -> float:
     except OverflowError:
         return math.inf
     return single
+
+
+def indented(text: str, indent: str) -> str:
+    """As ``json.Indent``: empty lists and objects stay on one line."""
+    out: list[str] = []
+    depth = at = 0
+    while at < len(text):
+        char = text[at]
+        if char == '"':
+            end = at + 1
+            while text[end] != '"':
+                end += 2 if text[end] == "\\" else 1
+            out.append(text[at : end + 1])
+            at = end
+        elif char in "{[":
+            if text[at + 1] in "}]":
+                out.append(text[at : at + 2])
+                at += 1
+            else:
+                depth += 1
+                out.append(f"{char}\n{indent * depth}")
+        elif char in "}]":
+            depth -= 1
+            out.append(f"\n{indent * depth}{char}")
+        elif char == ",":
+            out.append(f",\n{indent * depth}")
+        else:
+            out.append(": " if char == ":" else char)
+        at += 1
+    return "".join(out)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from emuplugin.values.mismatch import Mismatch, wrong_type
 
@@ -31,6 +31,12 @@ class Live:
         from emuplugin.values.html import to_html
 
         return to_html(self)
+
+
+def unboxed(codec: Codec, value: Any) -> Any:
+    """What is in an interface of the codec's own type, which keeps a named scalar's type; any
+    other value as it is."""
+    return value.value if isinstance(value, Live) and value._codec is codec else value  # type: ignore[attr-defined]
 
 
 def refused(codec: Codec, value: object, hint: str = "") -> Mismatch:

@@ -82,18 +82,22 @@ class MapMemory(ABC):
         size, keys, key_stride, elems, elem_stride, key_apart, elem_apart = self.geometry
         key_size = 8 if key_apart else self._key_size
         elem_size = 8 if elem_apart else self._elem_size
-        slots = range(SLOTS)
+        slots = [
+            (slot, keys + slot * key_stride, elems + slot * elem_stride) for slot in range(SLOTS)
+        ]
+        full = bytes(map(self.is_full, range(256)))
         memory = self.memory
         for start, blocks in self.runs(address):
             data = memory.read(start, blocks * size)
+            marks = data.translate(full)
             for base in range(0, blocks * size, size):
-                for slot in slots:
-                    if not self.is_full(data[base + slot]):
+                for slot, key_at, elem_at in slots:
+                    if not marks[base + slot]:
                         continue
-                    at = base + keys + slot * key_stride
-                    key = data[at : at + key_size]
-                    at = base + elems + slot * elem_stride
-                    elem = data[at : at + elem_size]
+                    key_at += base
+                    elem_at += base
+                    key = data[key_at : key_at + key_size]
+                    elem = data[elem_at : elem_at + elem_size]
                     if key_apart:
                         key = memory.read(int.from_bytes(key, "little"), self._key_size)
                     if elem_apart:

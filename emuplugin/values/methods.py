@@ -59,6 +59,10 @@ class BoundMethod:
         plan = self._methods.plan(self._method)
         return tuple(plan.call(self._method.ifn, 0, args, self._word))
 
+    async def call_async(self, *args: Any) -> Any:
+        """Call it in a thread of the machine's; see :meth:`Function.call_async`."""
+        return await self._methods.context.worker.call(self, *args)
+
     @property
     def __signature__(self) -> inspect.Signature:
         return signature_of(self.go_type)
@@ -72,7 +76,7 @@ class MethodTable:
 
     def __init__(self, context: Context, go_type: GoType) -> None:
         self.type = go_type
-        self._context = context
+        self.context = context
         self._plans: dict[str, CallPlan] = {}
 
     @cached_property
@@ -85,7 +89,7 @@ class MethodTable:
         """The method set of the pointer type; empty if the plugin has none."""
         if self.type.kind in ("ptr", "interface"):
             return {}
-        pointer = self._context.pointer_to(self.type)
+        pointer = self.context.pointer_to(self.type)
         return {} if pointer is None else _by_name(pointer)
 
     def names(self) -> Iterator[str]:
@@ -126,7 +130,7 @@ class MethodTable:
         if plan is None:
             assert method.type is not None
             name = f"{self.type.string}.{method.name}"
-            plan = CallPlan(self._context, method.type, name, receiver=True)
+            plan = CallPlan(self.context, method.type, name, receiver=True)
             self._plans[method.name] = plan
         return plan
 

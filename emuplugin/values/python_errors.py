@@ -8,8 +8,8 @@ from typing import NamedTuple
 from emuplugin.errors import GoError, GoPanic
 
 RETURNED = (GoError, EOFError)
-"""Exceptions that a Python function may raise where Go expects an ``error`` as the last result: they
-are returned. EOFError is ``io.EOF``. All others become panics."""
+"""Exceptions that a Python function may raise where Go expects an ``error`` as the last result:
+they are returned. EOFError is ``io.EOF``. All others become panics."""
 
 
 class ExceptionMethod(NamedTuple):

@@ -51,7 +51,7 @@ class PythonTypes:
 
     def of(self, value: object, interface: GoType) -> PythonType:
         """The type of ``value`` for an ``interface``; Mismatch if it lacks methods of it."""
-        methods: dict[str, GoType] = {}
+        methods: set[tuple[str, GoType]] = set()
         missing = []
         for method in interface.methods:
             if not method.exported:
@@ -62,7 +62,7 @@ class PythonTypes:
             if method.type is None or not has_method(value, method.name):
                 missing.append(method.name)
             else:
-                methods[method.name] = method.type
+                methods.add((method.name, method.type))
         if missing:
             plural = "s" if len(missing) > 1 else ""
             raise Mismatch(
@@ -70,21 +70,21 @@ class PythonTypes:
                 f" method{plural} {', '.join(missing)}"
             )
         for name in _candidates(value):
-            # Of several methods of one name the one asked for counts, else none.
-            signatures = self._signatures.get(name, ())
+            # Python's methods have no Go types: of several for one name they fit all.
+            signatures = self._signatures.get(name, set())
             if not callable(getattr(value, name, None)):
                 wanted = EXCEPTION_METHODS[name].type
-                signatures = [found for found in signatures if found.string == wanted]
-            if name not in methods and len(signatures) == 1:
-                methods[name] = next(iter(signatures))
+                signatures = {found for found in signatures if found.string == wanted}
+            methods.update((name, signature) for signature in signatures)
         return self._make(type(value), methods)
 
     def offers(self, value: object) -> bool:
         """Whether an object has any method that Go code could ask for."""
         return any(name in self._signatures for name in _candidates(value))
 
-    def _make(self, cls: type, methods: dict[str, GoType]) -> PythonType:
-        table = tuple(sorted(methods.items(), key=lambda item: item[0].encode()))
+    def _make(self, cls: type, methods: set[tuple[str, GoType]]) -> PythonType:
+        # In Go method tables are sorted by name.
+        table = tuple(sorted(methods, key=lambda item: (item[0].encode(), item[1].address)))
         found = self._made.get((cls, table))
         if found is not None:
             return found

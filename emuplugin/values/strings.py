@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from operator import add
 from typing import Any
 
 from emuplugin.cpu.calling import Frame, Place
 from emuplugin.values.codec import Codec, Reader, Writer
 from emuplugin.values.go_syntax import go_quote
-from emuplugin.values.guest import CallResult
+from emuplugin.values.guest import CallResult, Memory
 from emuplugin.values.heap import Allocations
+from emuplugin.values.live import unboxed
 from emuplugin.values.mismatch import Mismatch, out_of_range, wrong_type
 
 _STRING = struct.Struct("<QQ")
+_SPARSE = 16
+"""How many times their own length strings may spread over to be read in one piece."""
 
 
 class StringCodec(Codec):
@@ -28,6 +32,11 @@ class StringCodec(Codec):
     def decode(self, image: bytes, owner: object) -> str:
         pointer, length = _STRING.unpack(image)
         return self._text(pointer, length)
+
+    def decode_many(self, address: int, count: int, owner: object) -> list[str]:
+        memory = self.context.memory
+        words = struct.unpack(f"<{2 * count}Q", memory.read(address, count * self.size))
+        return texts(memory, words[::2], words[1::2])
 
     def encode(self, value: Any, allocations: Allocations) -> bytes:
         data = self._data(value)
@@ -79,9 +88,10 @@ class StringCodec(Codec):
     def _text(self, pointer: int, length: int) -> str:
         if not length:
             return ""
-        return self.context.memory.read(pointer, length).decode("utf-8", "surrogateescape")
+        return _decode(self.context.memory.read(pointer, length))
 
     def _data(self, value: Any) -> bytes:
+        value = unboxed(self, value)
         if not isinstance(value, str):
             hint = "decode it first" if isinstance(value, bytes | bytearray) else ""
             raise wrong_type(self.expected, value, hint)
@@ -90,3 +100,31 @@ class StringCodec(Codec):
         except UnicodeEncodeError as error:
             reason = f"the lone surrogate at index {error.start} has no UTF-8 form"
             raise out_of_range(self.expected, value, reason) from None
+
+
+def _decode(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+def texts(memory: Memory, pointers: Sequence[int], lengths: Sequence[int]) -> list[str]:
+    """Many strings at once: where they lie close together, in one piece."""
+    total = sum(lengths)
+    if not total:
+        return [""] * len(lengths)
+    places = [pointer for pointer, length in zip(pointers, lengths, strict=True) if length]
+    low, high = min(places), max(map(add, pointers, lengths))
+    view = memory.view(low, high - low)
+    if view is None:  # some on the heap, some in the plugin's own data
+        return [_decode(memory.read(*place)) for place in zip(pointers, lengths, strict=True)]
+    if high - low <= _SPARSE * total:
+        data = bytes(view)
+        if data.isascii():
+            text = data.decode("ascii")
+            return [
+                text[at - low : at - low + length]
+                for at, length in zip(pointers, lengths, strict=True)
+            ]
+    return [
+        str(view[at - low : at - low + length], "utf-8", "surrogateescape") if length else ""
+        for at, length in zip(pointers, lengths, strict=True)
+    ]

@@ -17,7 +17,7 @@ from emuplugin.values.gotype import GoType
 from emuplugin.values.heap import Allocations
 from emuplugin.values.interfaces import Interface
 from emuplugin.values.json_fields import JSONField, json_fields
-from emuplugin.values.json_text import compact, number, quote
+from emuplugin.values.json_text import compact, indented, number, quote
 from emuplugin.values.live import Live
 from emuplugin.values.maps import MapView
 from emuplugin.values.methods import BoundMethod, bind
@@ -46,7 +46,7 @@ def to_json(value: Any, indent: str = "") -> str:
         text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
     if not indent:
         return text
-    return _indented(text, indent)
+    return indented(text, indent)
 
 
 class JSONWriter:
@@ -132,12 +132,21 @@ class JSONWriter:
 
     def _map(self, codec: Codec, value: MapView | None, addressable: bool) -> str:
         if value is None:
+            if self._go_minor < (1, 27) and not self._can_be_key(codec.type.key):
+                raise _unsupported_key(codec.type.key)
             return "null"
         view = value
 
         def text() -> str:
             key, elem = view._codec.key, view._codec.elem
-            items = {self._key(key, k): self.value(elem, v, False) for k, v in view.items()}
+            if isinstance(elem, BytesCodec):
+                entries = [
+                    (key.finish(key.decode(k, view._root)), elem.view(v))
+                    for k, v in view._codec.access.memory.images(view._root.address)
+                ]
+            else:
+                entries = list(view.items())
+            items = {self._key(key, k): self.value(elem, v, False) for k, v in entries}
             ordered = sorted(items, key=lambda name: name.encode("utf-8", "surrogateescape"))
             pairs = (f"{quote(name, self._go_minor)}:{items[name]}" for name in ordered)
             return f"{{{','.join(pairs)}}}"
@@ -148,15 +157,24 @@ class JSONWriter:
         kind = codec.type.kind
         if kind == "string":
             return str(key)
+        more = self._go_minor >= (1, 27)  # encoding/json stands on encoding/json/v2 there
+        if more and kind in ("interface", "ptr") and key is not None:
+            held: Codec = key._codec if kind == "interface" else key._codec.element
+            return self._key(held, key.value)
         method = self._method(codec, key, "MarshalText", False)
         if method is not None:
             return str(method().decode("utf-8", "surrogateescape"))
         if kind.startswith(("int", "uint")) and kind != "interface":
             return str(getattr(key, "nanoseconds", key))
-        raise UnsupportedTypeError(
-            f"json: unsupported type: a map with keys of type {codec.type.string}",
-            type=codec.type.string,
-        )
+        if more and kind in ("float32", "float64"):
+            return self._float(codec, key, False)
+        raise _unsupported_key(codec.type)
+
+    def _can_be_key(self, go_type: GoType) -> bool:
+        """Whether Go before 1.27 takes keys of a type; asked for maps without keys."""
+        if go_type.kind == "string" or go_type.kind in _INTEGERS:
+            return True
+        return any(method.name == "MarshalText" for method in go_type.methods)
 
     def _pointer(self, codec: Codec, value: Pointer | None, addressable: bool) -> str:
         if value is None:
@@ -165,7 +183,11 @@ class JSONWriter:
         return self._guarded(
             codec,
             (pointer._address, 0),
-            lambda: self.value(pointer._codec.element, pointer.value, True),
+            lambda: self.value(
+                pointer._codec.element,
+                _read(pointer._codec.element, pointer._address, pointer._root),
+                True,
+            ),
         )
 
     def _interface(self, codec: Codec, value: Interface | None, addressable: bool) -> str:
@@ -250,6 +272,12 @@ class JSONWriter:
         return not any(self.context.memory.read(address, codec.size))
 
 
+def _unsupported_key(go_type: GoType) -> UnsupportedTypeError:
+    return UnsupportedTypeError(
+        f"json: unsupported type: a map with keys of type {go_type.string}", type=go_type.string
+    )
+
+
 def _read(codec: Codec, address: int, owner: object) -> Any:
     """The value at ``address``; a ``[]byte`` as a live slice, which tells nil from empty."""
     if isinstance(codec, BytesCodec):
@@ -275,44 +303,15 @@ def _is_empty(value: Any) -> bool:
     return not value
 
 
+_INTEGERS = (
+    *("int", "int8", "int16", "int32", "int64"),
+    *("uint", "uint8", "uint16", "uint32", "uint64", "uintptr"),
+)
+
 _KINDS: dict[str, Callable[[JSONWriter, Any, Any, bool], str]] = {
     "bool": JSONWriter._bool, "string": JSONWriter._string, "struct": JSONWriter._struct,
     "array": JSONWriter._array, "slice": JSONWriter._slice, "map": JSONWriter._map,
     "ptr": JSONWriter._pointer, "interface": JSONWriter._interface,
     "float32": JSONWriter._float, "float64": JSONWriter._float,
-    **dict.fromkeys(
-        ("int", "int8", "int16", "int32", "int64", "uint", "uint8", "uint16", "uint32",
-         "uint64", "uintptr"),
-        JSONWriter._integer,
-    ),
+    **dict.fromkeys(_INTEGERS, JSONWriter._integer),
 }  # fmt: skip
-
-
-def _indented(text: str, indent: str) -> str:
-    """As ``json.Indent``: empty lists and objects stay on one line."""
-    out: list[str] = []
-    depth = at = 0
-    while at < len(text):
-        char = text[at]
-        if char == '"':
-            end = at + 1
-            while text[end] != '"':
-                end += 2 if text[end] == "\\" else 1
-            out.append(text[at : end + 1])
-            at = end
-        elif char in "{[":
-            if text[at + 1] in "}]":
-                out.append(text[at : at + 2])
-                at += 1
-            else:
-                depth += 1
-                out.append(f"{char}\n{indent * depth}")
-        elif char in "}]":
-            depth -= 1
-            out.append(f"\n{indent * depth}{char}")
-        elif char == ",":
-            out.append(f",\n{indent * depth}")
-        else:
-            out.append(": " if char == ":" else char)
-        at += 1
-    return "".join(out)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from emuplugin.values.arrays import ArrayView
+from emuplugin.values.bulk import Columns, Made, Table, columns_of
+from emuplugin.values.codec import Codec
 from emuplugin.values.interfaces import Interface
 from emuplugin.values.maps import MapView
 from emuplugin.values.pointers import Pointer
@@ -38,7 +40,8 @@ class _Copier:
     def __init__(self) -> None:
         self.todo: deque[Callable[[], None]] = deque()
         # By type, address and length. The values themselves are kept, or addresses were used again.
-        self._made: dict[tuple[Any, ...], tuple[Any, Any]] = {}
+        self._made: Made = {}
+        self._by_codec: dict[Codec, Columns | None] = {}
 
     def copy(self, value: Any) -> Any:
         """The copy of a value, perhaps not filled yet."""
@@ -51,6 +54,8 @@ class _Copier:
         if isinstance(value, ArrayView):
             return self._once(value, list, self._fill_list, value._address)
         if isinstance(value, SliceView):
+            if not len(value):
+                return []
             return self._once(value, list, self._fill_list, value._address, len(value))
         if isinstance(value, MapView):
             return self._once(value, dict, self._fill_map, value._root.address)
@@ -91,11 +96,48 @@ class _Copier:
                 target[name] = self.copy(view[name])
 
     def _fill_list(self, target: list[Any], view: ArrayView | SliceView) -> None:
-        if view._codec.element.plain:
+        element = view._codec.element
+        if element.plain:
             target.extend(view)
-        else:
+        elif not self._fill_at_once(target, view, element):
             target.extend(map(self.copy, view))
 
+    def _fill_at_once(self, target: list[Any], view: ArrayView | SliceView, element: Codec) -> bool:
+        """Fill a list by columns; not if a part of it was reached otherwise already."""
+        columns = self._columns(element)
+        if columns is None or not len(view):
+            return False
+        # Where nothing else is or will be copied, nothing else leads to a part of this.
+        alone = len(self._made) == 1 and not self.todo
+        address, size = view._address, element.size
+        with view._context.guest.lock:
+            image = view._context.memory.read(address, len(view) * size)
+            copies = columns.copies(Table(image, size, self._made, view), 0)
+        if not alone:
+            parts = {key: (copy, view) for key, copy in columns.parts(copies, address, size)}
+            if not self._made.keys().isdisjoint(parts):
+                return False
+            self._made.update(parts)
+        target.extend(copies)
+        return True
+
     def _fill_map(self, target: dict[Any, Any], view: MapView) -> None:
-        for key, elem in view.items():
-            target[self.key(key)] = self.copy(elem)
+        codec = view._codec
+        keys, elems = self._columns(codec.key), self._columns(codec.elem)
+        if keys is None or elems is None or not codec.key.plain:
+            for key, elem in view.items():
+                target[self.key(key)] = self.copy(elem)
+            return
+        with view._context.guest.lock:
+            images = list(zip(*codec.access.memory.images(view._root.address), strict=True))
+            if images:
+                key_image, elem_image = map(b"".join, images)
+                key_table = Table(key_image, codec.key.size, self._made, view)
+                elem_table = Table(elem_image, codec.elem.size, self._made, view)
+                copies = elems.copies(elem_table, 0)
+                target.update(zip(keys.copies(key_table, 0), copies, strict=True))
+
+    def _columns(self, codec: Codec) -> Columns | None:
+        if codec not in self._by_codec:
+            self._by_codec[codec] = columns_of(codec)
+        return self._by_codec[codec]

@@ -46,10 +46,10 @@ print(words, x, row, area, message, total)
 MISTAKES = {
     "x: int": 'x: str = p.lookup("Origin").value.X',
     "p.lookup": 'p.lookup("Words").value[0] = 3',
-    "ages[": 'ages[1] = 2',
+    "ages[": "ages[1] = 2",
     "message": "message: int = code.message",
     "adder =": 'adder = p.lookup("Adder")("three")',
-    "total": 'total: str = adder(4)',
+    "total": "total: str = adder(4)",
     "row": 'row: str = p.lookup("Grid").value[1][2]',
 }
 
@@ -97,9 +97,7 @@ def test_a_program_is_checked_and_runs(folder: Path) -> None:
         encoding="utf-8",
     )
     assert ran.stderr == ""
-    assert ran.stdout == (
-        "['alpha', 'beta', 'gamma'] 1 6 2.25 failed with code 3 30\n"
-    )
+    assert ran.stdout == ("['alpha', 'beta', 'gamma'] 1 6 2.25 failed with code 3 30\n")
 
 
 def test_mistakes_are_found(folder: Path) -> None:
@@ -116,7 +114,8 @@ def test_mistakes_are_found(folder: Path) -> None:
 def test_every_export_is_there(folder: Path, plugin_path: PluginPath, cli: Cli) -> None:
     exports = cli("info", "geo.so", "--json").json["exports"]  # the same fixture, unstripped
     literals = {
-        node.value for node in ast.walk(ast.parse((folder / "composites.pyi").read_text()))
+        node.value
+        for node in ast.walk(ast.parse((folder / "composites.pyi").read_text()))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
     assert {export["name"] for export in exports} <= literals
@@ -128,8 +127,9 @@ def test_every_export_is_there(folder: Path, plugin_path: PluginPath, cli: Cli) 
 def test_on_standard_output(cli: Cli, folder: Path) -> None:
     done = cli("stubs", "geo.so")
     assert (done.code, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[1:] == (
-        (folder / "composites.pyi").read_text(encoding="utf-8").splitlines()[1:]
+    assert (
+        done.stdout.splitlines()[1:]
+        == ((folder / "composites.pyi").read_text(encoding="utf-8").splitlines()[1:])
     )
     ast.parse(done.stdout)
 

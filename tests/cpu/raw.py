@@ -9,7 +9,8 @@ from emuplugin.cpu.address_space import (
     PROT_WRITE,
     AddressSpace,
 )
-from emuplugin.cpu.engine import Engine, Fault, FaultKind, Stopped
+from emuplugin.cpu.engine import Engine, Stopped
+from emuplugin.cpu.faults import Fault, FaultKind
 from emuplugin.cpu.memory import Memory
 from emuplugin.cpu.physical import PhysicalMemory
 

@@ -6,7 +6,8 @@ import pytest
 
 from emuplugin.cpu.address_space import PROT_NONE
 from emuplugin.cpu.cpuid import GO_FEATURES
-from emuplugin.cpu.engine import Fault, FaultKind, Stopped
+from emuplugin.cpu.engine import Stopped
+from emuplugin.cpu.faults import Fault, FaultKind
 from tests.cpu.raw import CODE, DATA, READ_ONLY, SYSTEM, Processor
 
 LOAD, STORE = bytes.fromhex("488b03"), bytes.fromhex("488903")  # mov rax, [rbx]; mov [rbx], rax

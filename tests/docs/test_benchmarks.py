@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from benchmarks.conversions import JSON
 from benchmarks.opening import STEPS
 from benchmarks.samples import Samples
 
@@ -14,7 +15,8 @@ from .blocks import ROOT
 
 
 def test_benchmarks_run(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "benchmarks", "--runs=1", "--calls=10", f"--output={tmp_path}"]
+    options = ["--runs=1", "--calls=10", "--scale=0.001", f"--output={tmp_path}"]
+    command = [sys.executable, "-m", "benchmarks", *options]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8")
     assert result.returncode == 0, result.stderr
     (path,) = tmp_path.glob("*.json")
@@ -28,6 +30,12 @@ def test_benchmarks_run(tmp_path: Path) -> None:
     total = opening["emuplugin: total"][0]
     assert 0.5 * total < sum(opening[f"emuplugin: {part}"][0] for part in parts) <= total
     assert "emuplugin" in content["calls"]
+    conversions = content["conversions"]
+    assert all(len(samples) == 1 and samples[0] > 0 for samples in conversions.values())
+    counted = {"[]float64, 10,000", "map[string]int, 100", "[]Point, 100", "[]string, 100"}
+    for verb in ("read", "write"):
+        by_peer = {f"{verb} {what}: {JSON}" for what in counted}
+        assert by_peer < {name for name in conversions if name.startswith(verb)}
 
 
 def test_samples() -> None:

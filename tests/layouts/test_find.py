@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from emuplugin.elf.file import ElfFile
@@ -74,3 +78,27 @@ def test_only_layouts_of_the_right_release_fit(stripped: ElfFile, go_version: st
                 assert not found
             elif not f"go{go_version}".startswith(minor):
                 assert len(found) >= 1, release
+
+
+SCRIPT = """
+import sys
+import emuplugin
+from emuplugin.elf.file import ElfFile
+from emuplugin.runtime_shims.layouts import find_layout
+
+full, stripped, version, unmeasured = sys.argv[1:]
+emuplugin.open(full)
+find_layout(version, ElfFile.open(full))
+find_layout(unmeasured, ElfFile.open(stripped))
+assert "elftools" not in sys.modules
+find_layout(unmeasured, ElfFile.open(full))
+assert "elftools" in sys.modules
+"""
+
+
+def test_pyelftools_is_imported_only_to_read_dwarf(
+    plugin_path: PluginPath, go_version: str, unmeasured: str
+) -> None:
+    paths: list[Path] = [plugin_path("hello", go_version, stripped=flag) for flag in (False, True)]
+    arguments = [*map(str, paths), f"go{go_version}", unmeasured]
+    subprocess.run([sys.executable, "-c", SCRIPT, *arguments], check=True)

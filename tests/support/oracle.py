@@ -66,6 +66,28 @@ class ErrorValue:
 
 
 @dataclass(frozen=True)
+class Ref:
+    """An argument that is a new pointer to ``value``: tells a pointer to nil from nil."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class Boxed:
+    """An argument in an interface: ``value`` as the plugin's function ``maker`` returns it."""
+
+    maker: str
+    value: Any
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """A map whose keys have no hash in Python."""
+
+    items: Sequence[tuple[Any, Any]]
+
+
+@dataclass(frozen=True)
 class NativeResult:
     """What a call returned: values, their Go types, and what the call printed meanwhile.
 
@@ -252,6 +274,12 @@ def encode(value: Any) -> Any:
             return {"list": [encode(item) for item in value]}
         case dict():
             return {"map": [[encode(key), encode(item)] for key, item in value.items()]}
+        case Pairs():
+            return {"map": [[encode(key), encode(item)] for key, item in value.items]}
+        case Ref():
+            return {"ref": encode(value.value)}
+        case Boxed():
+            return {"call": value.maker, "of": encode(value.value)}
         case (str() as kind, content):
             return {"typed": kind, "of": encode(content)}
     raise TypeError(f"no Go value for {value!r}")

@@ -8,6 +8,7 @@ from contextlib import closing
 import pytest
 
 import emuplugin
+from emuplugin import Limits, Sandbox
 from emuplugin.plugin import Plugin
 from tests.conftest import Native, PluginPath
 from tests.support.oracle import NativePlugin
@@ -41,3 +42,18 @@ def faces(go_version: str, plugin_path: PluginPath) -> Iterator[Symbols]:
     path = plugin_path("values_faces", go_version, stripped=True)
     with closing(emuplugin.Machine()) as machine:
         yield Symbols(machine.open(path))
+
+
+@pytest.fixture(scope="module")
+def callbacks(go_version: str, plugin_path: PluginPath) -> Iterator[Plugin]:
+    """fixtures/callbacks in the emulator, stripped; one machine per test module."""
+    path = plugin_path("callbacks", go_version, stripped=True)
+    sandbox = Sandbox(limits=Limits(memory=256 << 20, seconds=60))
+    with closing(emuplugin.open(path, sandbox)) as plugin:
+        yield plugin
+
+
+@pytest.fixture
+def go(callbacks: Plugin) -> Symbols:
+    """Its functions and variables as attributes."""
+    return Symbols(callbacks)

@@ -11,6 +11,7 @@ import pytest
 
 import emuplugin
 from emuplugin.errors import ClosedError, ConversionError
+from emuplugin.runtime_shims.roots import Root, Roots
 from emuplugin.values.heap import Heap
 from tests.conftest import PluginPath
 from tests.values.symbols import Symbols
@@ -45,6 +46,26 @@ def test_held_as_long_as_python_holds_it(go: Symbols, maker: str) -> None:
     assert held is not None
     del held
     assert freed(go) == [1, 2]
+
+
+@pytest.mark.parametrize("maker", MAKERS)
+def test_without_a_root_it_is_lost(
+    go: Symbols, maker: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that the test above is known to be able to fail."""
+    hold = Roots.hold
+
+    def pretend(roots: Roots, address: int, call: Any) -> Root:
+        root = hold(roots, 0, call)
+        root.address = address
+        return root
+
+    make = getattr(go, maker)
+    with monkeypatch.context() as patch:
+        patch.setattr(Roots, "hold", pretend)
+        held = make(1)
+    assert freed(go) == [1]
+    assert held is not None
 
 
 def test_parts_keep_the_whole(go: Symbols) -> None:

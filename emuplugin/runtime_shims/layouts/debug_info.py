@@ -43,13 +43,13 @@ DAMAGE = (
     ValueError,
 )
 
-#: Bytes in all debug sections together, decompressed. The whole standard library has 15 MB.
+#: Bytes in all debug sections together, decompressed. With most of the standard library: 8 MB.
 MAX_SIZE = 1 << 29
-#: Units of compilation. Go makes about four per package.
+#: Units of compilation. Go makes one or two per package.
 MAX_UNITS = 50_000
-#: Reads and questions for the position, per stream. Half a million are needed for a plugin that
-#: imports little, a million for one with much of the standard library; a million take 2 s.
-MAX_STEPS = 10_000_000
+#: Reads and questions for the position, per stream; a million of them take about two seconds. A
+#: plugin that imports little needs 700,000, one with most of the standard library 1,100,000.
+MAX_STEPS = 5_000_000
 #: Reads without a change of place. pyelftools reads names byte by byte, and in Go a name can be
 #: the text of a whole struct type; long numbers would take time that grows with their square.
 MAX_RUN = 1 << 16

@@ -1,10 +1,10 @@
 """DWARF -> :class:`Layout`: the structs and variables of the Go runtime in one plugin.
 
 The generator makes the shipped tables with it, and a plugin of a Go version without a table is
-read with it when it is opened. Reading all of a plugin's DWARF takes many seconds in Python, so only
-the units that matter are read, and of them only what :mod:`.wanted` names: the Go linker puts
-the type entries of all packages into one unit of package ``runtime`` and a package's variables
-and constants into the unit of that package (cmd/link/internal/ld/dwarf.go).
+read with it when it is opened, which takes a second or two. Reading all of a plugin's DWARF would
+take many, so only the units that matter are read, and of them only what :mod:`.wanted` names: the
+Go linker puts the type entries of all packages into one unit of package ``runtime`` and a
+package's variables and constants into the unit of that package (cmd/link/internal/ld/dwarf.go).
 
 Type names are Go's, with full import paths. A struct type without a name is called after the
 place that has it: ``runtime.debug`` is the type of that variable, ``runtime.mheap.central[]`` the
