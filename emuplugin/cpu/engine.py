@@ -134,8 +134,8 @@ class Engine:
         at = self._rip.load()[0]
         if at in self.traps:
             return Stopped.TRAP
-        if self._stops_begun != self._stops_before:
-            # Perhaps there was a fault as well: it will come again.
+        if self._stops_begun != self._stops_before and self._cr2.load()[0] == _NO_FAULT:
+            # Perhaps another fault than a page fault was there as well: it will come again.
             return Stopped.REQUEST
         return self._fault(error, at)
 

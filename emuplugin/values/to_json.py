@@ -61,7 +61,10 @@ class JSONWriter:
     def dynamic(self, value: Live) -> str:
         """A live value as if it were in an interface."""
         if isinstance(value, Interface):
-            return self.value(value._codec, value.value, False)
+            codec = value._codec
+            if isinstance(codec, BytesCodec):  # is never the pointer in an interface itself
+                return self.value(codec, _read(codec, value._data, value._root), False)
+            return self.value(codec, value.value, False)
         return self.value(value._codec, value, False)
 
     def error(self, error: GoError) -> str:
@@ -131,9 +134,9 @@ class JSONWriter:
         )
 
     def _map(self, codec: Codec, value: MapView | None, addressable: bool) -> str:
+        if self._go_minor < (1, 27) and not self._can_be_key(codec.type.key):
+            raise _unsupported_key(codec.type.key)
         if value is None:
-            if self._go_minor < (1, 27) and not self._can_be_key(codec.type.key):
-                raise _unsupported_key(codec.type.key)
             return "null"
         view = value
 
@@ -171,7 +174,7 @@ class JSONWriter:
         raise _unsupported_key(codec.type)
 
     def _can_be_key(self, go_type: GoType) -> bool:
-        """Whether Go before 1.27 takes keys of a type; asked for maps without keys."""
+        """Whether Go before 1.27 takes keys of a type, in empty maps too."""
         if go_type.kind == "string" or go_type.kind in _INTEGERS:
             return True
         return any(method.name == "MarshalText" for method in go_type.methods)

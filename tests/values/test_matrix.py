@@ -23,7 +23,7 @@ from emuplugin.values.type_object import TypeObject
 from tests.conftest import Native, PluginPath
 from tests.support.oracle import NativePlugin
 from tests.support.plugins import SOURCES
-from tests.values.drawn import Drawing, Passing, same
+from tests.values.drawn import Drawing, Fields, Passing, same
 from tests.values.symbols import Symbols, func_of, var_of
 
 _GENERATED = runpy.run_path(str(SOURCES / "kinds_matrix" / "generate.py"))
@@ -48,6 +48,9 @@ DRAWN = settings(
 POINTER = re.compile(r"\(0x[0-9a-f]+\)")
 
 
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
+
+
 class Matrix:
     """The plugin in a machine, and what draws and passes values for it."""
 
@@ -64,7 +67,9 @@ class Matrix:
         return func_of(self.plugin, name).results(*args)[0]
 
     def _pointer(self, go_type: GoType, value: Any) -> Any:
-        return TypeObject(self.plugin.machine.context, go_type)(value)
+        # Anything but a dict is the field itself for types of structs of one field.
+        argument = dict(value) if isinstance(value, Fields) else value
+        return TypeObject(self.plugin.machine.context, go_type)(argument)
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,8 @@
 """A plugin's DWARF through pyelftools, within bounds: nobody has vouched for the file.
 
 pyelftools takes a file at its word. It makes sections as large as their headers say, reads numbers
-and names of any length, and follows the links between entries in circles. So it gets
-streams that count what it does, and entries are visited in the order of the file only.
+and names of any length, and follows the links between entries in circles. So it gets streams that
+count what it does, and entries are visited in the order of the file only.
 
 Importing this module imports pyelftools, which takes as long as opening a plugin: it is done only
 where DWARF is read.
