@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from hypothesis import strategies as st
 
@@ -238,7 +238,7 @@ def _same_pairs(
 
 
 def _floats(bits: int, key: bool) -> Strategy:
-    width = 32 if bits == 32 else 64
+    width: Literal[32, 64] = 32 if bits == 32 else 64
     plain = _PLAIN_FLOATS if bits == 64 else [_single(number) for number in _PLAIN_FLOATS]
     if key:
         return st.floats(width=width, allow_nan=False) | st.sampled_from(plain)

@@ -91,7 +91,7 @@ class _BoundedStream(io.BytesIO):
 def open_dwarf(file: ElfFile) -> DWARFInfo:
     """The file's DWARF. Raises FormatError or one of ``DAMAGE``, as all functions here do."""
     elf = ELFFile(_BoundedStream(file.data))
-    if elf.has_section(".zdebug_info"):
+    if elf.get_section_by_name(".zdebug_info") is not None:
         raise FormatError("the DWARF is compressed as Go did before 1.19 (section .zdebug_info)")
     names = [name for name in file.sections if name.startswith(_DEBUG_SECTIONS)]
     size = sum(elf.get_section_by_name(name).data_size for name in names)
