@@ -132,9 +132,12 @@ class Engine:
             pending, self.pending = self.pending, None
             raise pending
         at = self._rip.load()[0]
+        page_fault = self._cr2.load()[0] != _NO_FAULT
         if at in self.traps:
+            if page_fault:  # the trap's own page was not present yet, but here we are
+                self._forget_page_fault()
             return Stopped.TRAP
-        if self._stops_begun != self._stops_before and self._cr2.load()[0] == _NO_FAULT:
+        if self._stops_begun != self._stops_before and not page_fault:
             # Perhaps another fault than a page fault was there as well: it will come again.
             return Stopped.REQUEST
         return self._fault(error, at)
@@ -253,10 +256,13 @@ class Engine:
     def _fault(self, error: int, rip: int) -> Fault:
         cr2 = self._cr2.load()[0]
         if cr2 != _NO_FAULT:
-            self._cr2.values[0] = _NO_FAULT
-            self._cr2.store()
+            self._forget_page_fault()
             return Fault(FaultKind.PAGE, rip, cr2)
         return Fault(classify(error, rip, self._code_at), rip, 0)
+
+    def _forget_page_fault(self) -> None:
+        self._cr2.values[0] = _NO_FAULT
+        self._cr2.store()
 
     def _code_at(self, address: int, size: int) -> bytes:
         area = self.space.find(address)

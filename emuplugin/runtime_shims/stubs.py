@@ -90,7 +90,9 @@ class Stubs:
         newproc: int,
     ) -> None:
         self._memory, self._layout = memory, layout
-        space.map(STUBS_BASE, PAGE_SIZE, PROT_READ | PROT_EXEC, "[emuplugin stubs]")
+        # Present from the start: a call that returns into a page fault would leave that behind.
+        executable = PROT_READ | PROT_EXEC
+        space.map(STUBS_BASE, PAGE_SIZE, executable, "[emuplugin stubs]", populate=True)
         space.map(_TABLES, 4 * PAGE_SIZE, PROT_READ | PROT_WRITE, "[emuplugin tables]")
         self._code = bytearray()
         self._functions: list[_Function] = []

@@ -10,7 +10,8 @@ somewhere at random.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import compress
 from typing import NamedTuple
 
 from emuplugin.values.gotype import GoType
@@ -77,32 +78,38 @@ class MapMemory(ABC):
 
     def images(self, address: int) -> Iterator[tuple[bytes, bytes]]:
         """The images of all keys and elements, read in large pieces."""
+        for keys, elems in self.pieces(address):
+            yield from zip(keys, elems, strict=True)
+
+    def pieces(self, address: int) -> Iterator[tuple[list[bytes], list[bytes]]]:
+        """:meth:`images` by pieces of memory: those of many keys, and those of their elements."""
         if not self.count(address):
             return
         size, keys, key_stride, elems, elem_stride, key_apart, elem_apart = self.geometry
-        key_size = 8 if key_apart else self._key_size
-        elem_size = 8 if elem_apart else self._elem_size
-        slots = [
-            (slot, keys + slot * key_stride, elems + slot * elem_stride) for slot in range(SLOTS)
-        ]
+        slots = range(SLOTS)
+        key_offsets = [keys + slot * key_stride for slot in slots]
+        elem_offsets = [elems + slot * elem_stride for slot in slots]
         full = bytes(map(self.is_full, range(256)))
-        memory = self.memory
         for start, blocks in self.runs(address):
-            data = memory.read(start, blocks * size)
-            marks = data.translate(full)
-            for base in range(0, blocks * size, size):
-                for slot, key_at, elem_at in slots:
-                    if not marks[base + slot]:
-                        continue
-                    key_at += base
-                    elem_at += base
-                    key = data[key_at : key_at + key_size]
-                    elem = data[elem_at : elem_at + elem_size]
-                    if key_apart:
-                        key = memory.read(int.from_bytes(key, "little"), self._key_size)
-                    if elem_apart:
-                        elem = memory.read(int.from_bytes(elem, "little"), self._elem_size)
-                    yield key, elem
+            data = self.memory.read(start, blocks * size)
+            marks = bytearray(blocks * SLOTS)
+            for slot in slots:
+                marks[slot::SLOTS] = data[slot::size]
+            marks = marks.translate(full)
+            bases = range(0, blocks * size, size)
+            key_places = compress([at + base for base in bases for at in key_offsets], marks)
+            elem_places = compress([at + base for base in bases for at in elem_offsets], marks)
+            yield (
+                self._parts(data, key_places, self._key_size, key_apart),
+                self._parts(data, elem_places, self._elem_size, elem_apart),
+            )
+
+    def _parts(self, data: bytes, places: Iterable[int], size: int, apart: bool) -> list[bytes]:
+        """``size`` bytes at each place; ``apart`` means at what the pointer there points to."""
+        if not apart:
+            return [data[at : at + size] for at in places]
+        read = self.memory.read
+        return [read(int.from_bytes(data[at : at + 8], "little"), size) for at in places]
 
     def entry(self, block: int, slot: int) -> Entry:
         """Where the parts of a full slot lie."""

@@ -20,8 +20,8 @@ from emuplugin.values.live import unboxed
 from emuplugin.values.mismatch import Mismatch, out_of_range, wrong_type
 
 _STRING = struct.Struct("<QQ")
-_SPARSE = 16
-"""How many times their own length strings may spread over to be read in one piece."""
+_SPARSE, _SPREAD = 64, 1 << 26
+"""How many times their own length, and how many bytes, strings may lie apart to be read at once."""
 
 
 class StringCodec(Codec):
@@ -102,29 +102,24 @@ class StringCodec(Codec):
             raise out_of_range(self.expected, value, reason) from None
 
 
-def _decode(data: bytes) -> str:
-    return data.decode("utf-8", "surrogateescape")
-
-
 def texts(memory: Memory, pointers: Sequence[int], lengths: Sequence[int]) -> list[str]:
-    """Many strings at once: where they lie close together, in one piece."""
+    """Many strings at once: where they lie close together, from one piece of memory."""
     total = sum(lengths)
     if not total:
         return [""] * len(lengths)
-    places = [pointer for pointer, length in zip(pointers, lengths, strict=True) if length]
-    low, high = min(places), max(map(add, pointers, lengths))
-    view = memory.view(low, high - low)
-    if view is None:  # some on the heap, some in the plugin's own data
-        return [_decode(memory.read(*place)) for place in zip(pointers, lengths, strict=True)]
-    if high - low <= _SPARSE * total:
-        data = bytes(view)
-        if data.isascii():
-            text = data.decode("ascii")
-            return [
-                text[at - low : at - low + length]
-                for at, length in zip(pointers, lengths, strict=True)
-            ]
-    return [
-        str(view[at - low : at - low + length], "utf-8", "surrogateescape") if length else ""
-        for at, length in zip(pointers, lengths, strict=True)
-    ]
+    places = list(zip(pointers, lengths, strict=True))
+    low = min(filter(None, pointers))
+    high = max(map(add, pointers, lengths))
+    near = high - low <= total + min(_SPARSE * total, _SPREAD)
+    view = memory.view(low, high - low) if near else None
+    if view is None:  # or some on the heap, some in the plugin's own data
+        return [_decode(memory.read(at, length)) for at, length in places]
+    data = bytes(view)
+    try:
+        return [data[at - low : at - low + length].decode() for at, length in places]
+    except UnicodeDecodeError:
+        return [_decode(data[at - low : at - low + length]) for at, length in places]
+
+
+def _decode(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")

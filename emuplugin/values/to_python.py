@@ -129,13 +129,15 @@ class _Copier:
                 target[self.key(key)] = self.copy(elem)
             return
         with view._context.guest.lock:
-            images = list(zip(*codec.access.memory.images(view._root.address), strict=True))
-            if images:
-                key_image, elem_image = map(b"".join, images)
-                key_table = Table(key_image, codec.key.size, self._made, view)
-                elem_table = Table(elem_image, codec.elem.size, self._made, view)
-                copies = elems.copies(elem_table, 0)
-                target.update(zip(keys.copies(key_table, 0), copies, strict=True))
+            key_images: list[bytes] = []
+            elem_images: list[bytes] = []
+            for key_piece, elem_piece in codec.access.memory.pieces(view._root.address):
+                key_images += key_piece
+                elem_images += elem_piece
+            key_table = Table(b"".join(key_images), codec.key.size, self._made, view)
+            elem_table = Table(b"".join(elem_images), codec.elem.size, self._made, view)
+            copies = elems.copies(elem_table, 0)
+            target.update(zip(keys.copies(key_table, 0), copies, strict=True))
 
     def _columns(self, codec: Codec) -> Columns | None:
         if codec not in self._by_codec:

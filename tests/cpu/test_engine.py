@@ -212,3 +212,22 @@ def test_a_stop_that_comes_late(cpu: Processor, monkeypatch: pytest.MonkeyPatch)
     end = cpu.run(bytes.fromhex("48f7f1"), rcx=0)  # div rcx
     assert isinstance(end, Fault)
     assert end.kind is FaultKind.DIVIDE
+
+
+def test_a_trap_in_a_page_that_is_not_present(cpu: Processor) -> None:
+    """The engine reports a page fault where the trap is; nothing of it must be left behind."""
+    trap = 0x5000000
+    cpu.space.map(trap, 0x1000, PROT_READ | PROT_EXEC)
+    cpu.memory.write(trap, b"\xf4")
+    cpu.run(b"\x90")
+    cpu.engine.traps = {trap}
+    cpu.memory.write(CODE, b"\xff\xe3")  # jmp rbx
+    cpu.space.flush_code()
+    cpu.engine.write_register(reg.RBX, trap)
+    assert cpu.engine.run(CODE) is Stopped.TRAP
+    # Neither a request nor another fault is taken for a page fault afterwards.
+    cpu.engine.on_syscall = cpu.engine.stop
+    assert cpu.run(SYSCALL + b"\x90") is Stopped.REQUEST
+    end = cpu.run(bytes.fromhex("48f7f1"), rcx=0)
+    assert isinstance(end, Fault)
+    assert end.kind is FaultKind.DIVIDE

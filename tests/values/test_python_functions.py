@@ -250,6 +250,14 @@ def test_from_other_goroutines_and_deep_stacks(go: Symbols) -> None:
     assert go.Deep(lambda n: go.Deep(lambda m: go.Double(21), 500), 500) == 42
 
 
+def test_a_call_that_panics_while_a_callback_of_another_goroutine_runs(go: Symbols) -> None:
+    slept: list[int] = []
+    with pytest.raises(GoPanic, match="meanwhile"):
+        go.PanicMeanwhile(lambda: slept.append(go.Sleep(5)))
+    assert slept == [5]
+    assert go.Countdown(lambda n: n, 3) == 3
+
+
 def test_arguments_survive_the_collector(go: Symbols) -> None:
     def serve(tracked: Any, text: str, names: Any, held: Any, array: Any, point: Any) -> str:
         go.Garbage(100)
