@@ -177,4 +177,4 @@ def test_gctrace(open_runtime: Open) -> None:
     assert run(plugin, "GC", 2) == 2
     numbers = [int(line.split()[1]) for line in err.getvalue().splitlines() if line[:3] == b"gc "]
     assert numbers == list(range(1, len(numbers) + 1))
-    assert err.getvalue().count(b"(forced)") == 2
+    assert err.getvalue().count(b"(forced)") >= 2

@@ -116,7 +116,12 @@ def test_every_type(matrix: Matrix, natively: NativePlugin, number: int) -> None
             assert native_error is None
             assert to_json(variable) == json_text
         else:
-            assert error.message == native_error.message
+            # Of several entries that have no JSON, the map's random order tells which is named.
+            if "map[" in go_type.string:
+                assert error.message.startswith("json: unsupported")
+                assert native_error.message.startswith("json: unsupported")
+            else:
+                assert error.message == native_error.message
             with pytest.raises(EmupluginError):
                 to_json(variable)
 
