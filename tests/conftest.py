@@ -7,11 +7,16 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from emuplugin.build import NEWEST, OLDEST, PATCHES, resolve_version
 from emuplugin.errors import ToolchainError
 from tests.support.oracle import NativePlugin, can_run_natively
 from tests.support.plugins import plugin_path as build_fixture
+
+# Machines are shared and noisy: how long an example takes is no sign of anything.
+settings.register_profile("emuplugin", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("emuplugin")
 
 
 class PluginPath(Protocol):
