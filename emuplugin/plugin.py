@@ -129,16 +129,7 @@ class Plugin:
 
     def _all_types(self) -> Iterator[GoType]:
         """Every type that has a symbol. Names of symbols may be hashes: the types tell theirs."""
-        module, types = self._module, self.machine.context.types
-        low, high = module.get("types"), module.get("etypes")
-        for symbol in module.image.file.symbols:
-            name = symbol.name
-            # "type:." are names, equality functions and the like; "type:*" marks the start.
-            if not symbol.defined or not name.startswith("type:") or name[5:6] in (".", "*"):
-                continue
-            address = module.image.base + symbol.value
-            if low <= address < high:
-                yield types.at(address)
+        return map(self.machine.context.types.at, self._module.type_descriptors())
 
     def _make(self, name: str, type_address: int, address: int) -> Symbol:
         context = self.machine.context
