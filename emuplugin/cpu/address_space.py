@@ -58,6 +58,14 @@ class AddressSpace:
         self.flush_code: Callable[[], None] = _nothing
         self._starts: list[int] = []
         self._areas: list[Area] = []
+        # Start and end of what is kept together, and where it starts in physical memory.
+        self._together = (0, 0, 0)
+
+    def keep_together(self, start: int, size: int) -> None:
+        """Let the areas in ``[start, start + size)`` lie in physical memory as they do here, so
+        that neighbours are one piece of host memory. It is a wish: where the place is taken, an
+        area lies elsewhere. The end of physical memory, which is filled last, is kept for it."""
+        self._together = (start, start + size, self.physical.span - size)
 
     def __iter__(self) -> Iterator[Area]:
         return iter(tuple(self._areas))
@@ -97,7 +105,7 @@ class AddressSpace:
         pages = size >> PAGE_SHIFT
         physical = None
         if prot != PROT_NONE:
-            physical = self._allocate(pages)
+            physical = self._allocate(start, pages)
         area = Area(start, start + size, prot, physical, name)
         self._insert(area)
         if populate and physical is not None:
@@ -126,7 +134,7 @@ class AddressSpace:
         for area in self._cut(start, end):
             physical = area.physical
             if physical is None and prot != PROT_NONE:
-                physical = self._allocate(area.pages)
+                physical = self._allocate(area.start, area.pages)
             changed = replace(area, prot=prot, physical=physical)
             self._remove(area)
             self._insert(changed)
@@ -177,7 +185,12 @@ class AddressSpace:
 
     # --- inside -----------------------------------------------------------------------------
 
-    def _allocate(self, pages: int) -> int:
+    def _allocate(self, start: int, pages: int) -> int:
+        low, high, physical = self._together
+        if low <= start and start + (pages << PAGE_SHIFT) <= high:
+            physical += start - low
+            if self.physical.claim(physical, pages):
+                return physical
         try:
             return self.physical.allocate(pages)
         except OutOfPhysicalMemoryError:

@@ -4,7 +4,7 @@ How a run ends is not reported by events but by where the guest stands:
 
 * at a *trap*, a ``hlt`` in a page of ours: the guest has come to a place that the host waits for;
 * at a fault: the engine leaves RIP at the instruction, and CR2 tells a page fault from the rest;
-* anywhere, between two instructions, after :meth:`Engine.stop`.
+* anywhere, between two blocks of instructions, when :attr:`Engine.stops` says so.
 
 System calls do not end a run; they are answered in a callback.
 """
@@ -12,7 +12,6 @@ System calls do not end a run; they are answered in a callback.
 from __future__ import annotations
 
 import ctypes
-import threading
 from collections.abc import Callable, Generator
 from enum import Enum
 from typing import Any
@@ -27,7 +26,9 @@ from .cpuid import cpuid
 from .engine_internals import stop_only_between_instructions
 from .faults import Fault, FaultKind, classify
 from .paging import WRITABLE
+from .port_io import ForbiddenInstruction, forbid
 from .registers import Batch
+from .stops import Stops, stops
 
 # Flat segments for 64-bit code and data in ring 0 and ring 3 (Intel SDM vol. 3A, 3.4.5).
 _GDT = (
@@ -54,8 +55,12 @@ _INSN_CPUID = x86_const.UC_X86_INS_CPUID
 # uc_ctl's control word: the request, and UC_CTL_IO_WRITE in the two top bits; no arguments.
 _CTL_TLB_FLUSH = ctypes.c_int(unicorn.UC_CTL_TLB_FLUSH | unicorn.UC_CTL_IO_WRITE << 30)
 
+# Bytes for translated code. Unicorn throws all of it away when it is full.
+_TRANSLATIONS = 1 << 28
+# More instructions than run in a lifetime.
+_UNLIMITED = 1 << 62
+
 _emu_start = uclib.uc_emu_start
-_emu_stop = uclib.uc_emu_stop
 
 
 class Stopped(Enum):
@@ -79,6 +84,7 @@ class Engine:
         self.space = space
         self._uc = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
         self._uc.ctl_set_cpu_model(x86_const.UC_CPU_X86_HASWELL)
+        self._uc.ctl_set_tcg_buffer_size(_TRANSLATIONS)
         self._uc.mem_map_ptr(0, space.physical.span, unicorn.UC_PROT_ALL, space.physical.pointer)
         self.handle: ctypes.c_void_p = self._uc._uch
         stop_only_between_instructions(self._uc)
@@ -86,8 +92,6 @@ class Engine:
         self.on_interrupt: Callable[[KeyboardInterrupt], None] | None = None
         self.traps: set[int] = set()
         self.pending: BaseException | None = None
-        self._stops_begun = self._stops_ended = self._stops_before = 0
-        self._stop_lock = threading.Lock()
         self._rip = Batch(self.handle, (reg.RIP,))
         self._cr2 = Batch(self.handle, (reg.CR2,))
         self._cr2.values[0] = _NO_FAULT
@@ -97,12 +101,16 @@ class Engine:
         self._callbacks: list[Any] = []
         self._cpuid_registers = Batch(self.handle, (reg.RAX, reg.RBX, reg.RCX, reg.RDX))
         space.flush_tlb = self._flush_tlb
-        space.flush_code = self._uc.ctl_flush_tb
+        space.flush_code = self._flush_code
         self._enter_user_mode(system_page)
+        #: How runs are stopped, and how many instructions have run.
+        self.stops: Stops = stops(self._uc, _TRANSLATIONS)
+        self.stops.arm(_UNLIMITED)
         system_calls = self._system_calls()
         next(system_calls)
         self._hook_instruction(_INSN_SYSCALL, system_calls.send, None)
         self._hook_instruction(_INSN_CPUID, self._cpuid, ctypes.c_int)
+        forbid(self.batch(reg.RIP), self._hook_instruction, self._end_with)
 
     # --- running ----------------------------------------------------------------------------
 
@@ -112,7 +120,6 @@ class Engine:
 
     def enter(self, rip: int) -> int:
         """Run from ``rip`` and return what the engine says of the end; see :meth:`end_of`."""
-        self._stops_before = self._stops_ended
         self._begin.value = rip
         try:
             error: int = _emu_start(
@@ -121,7 +128,7 @@ class Engine:
         except KeyboardInterrupt as interrupt:
             # It has come while the engine ran, which has ended since: Python looks only now.
             self._interrupted(interrupt)
-            self._stops_before = -1
+            self.stops.request()
             return 0
         return error
 
@@ -130,29 +137,28 @@ class Engine:
         raised."""
         if self.pending is not None:
             pending, self.pending = self.pending, None
+            self.stops.take()
+            if isinstance(pending, ForbiddenInstruction):
+                self._forget_page_fault()
+                self.write_register(reg.RIP, pending.rip)
+                return Fault(FaultKind.PROTECTION, pending.rip, 0)
             raise pending
         at = self._rip.load()[0]
         page_fault = self._cr2.load()[0] != _NO_FAULT
         if at in self.traps:
+            self.stops.trapped()
             if page_fault:  # the trap's own page was not present yet, but here we are
                 self._forget_page_fault()
             return Stopped.TRAP
-        if self._stops_begun != self._stops_before and not page_fault:
+        if not page_fault and self.stops.take():
             # Perhaps another fault than a page fault was there as well: it will come again.
             return Stopped.REQUEST
         return self._fault(error, at)
 
     def stop(self) -> None:
-        """Make the run end at the next block of instructions. Any thread may call it; when no run
-        is on, or one is just starting, it may have no effect."""
-        # A stop may have begun in one run and strike the next: what counts is whether any was under
-        # way at any time of a run.
-        with self._stop_lock:
-            self._stops_begun += 1
-            try:
-                _emu_stop(self.handle)
-            finally:
-                self._stops_ended = self._stops_begun
+        """Make the run that is on, or the next, end before its next block of instructions. Any
+        thread may call it."""
+        self.stops.request()
 
     @property
     def rip(self) -> int:
@@ -181,12 +187,17 @@ class Engine:
     def _flush_tlb(self) -> None:
         uclib.uc_ctl(self.handle, _CTL_TLB_FLUSH)
 
+    def _flush_code(self) -> None:
+        self._uc.ctl_flush_tb()
+        self.stops.flushed()
+
     def close(self) -> None:
         """Free the engine and its translations. The engine cannot be used afterwards."""
         self.space.flush_tlb = self.space.flush_code = _closed
         self._callbacks.clear()
         # The bindings free the C object when the last reference to theirs goes.
         del self._uc
+        self.stops.close()
 
     # --- callbacks from the engine ----------------------------------------------------------
 
@@ -241,7 +252,7 @@ class Engine:
 
     def _end_with(self, exception: BaseException) -> None:
         self.pending = exception
-        _emu_stop(self.handle)
+        self.stops.request()
 
     def _cpuid(self, _uc: int) -> int:
         values = self._cpuid_registers.load()

@@ -30,9 +30,15 @@ class Memory:
     def physical(self, address: int, size: int) -> int:
         """Where ``size`` bytes at ``address`` lie in physical memory, in one piece."""
         area = self.space.find(address)
-        if area is None or area.physical is None or address + size > area.end:
+        if area is None or area.physical is None:
             raise GuestMemoryError(address, size)
-        return area.physical + address - area.start
+        at = area.physical + address - area.start
+        while address + size > area.end:
+            behind = area.physical + area.end - area.start
+            area = self.space.find(area.end)
+            if area is None or area.physical is None or area.physical != behind:
+                raise GuestMemoryError(address, size)
+        return at
 
     def view(self, address: int, size: int) -> memoryview | None:
         """A writable view, or None where the bytes are not one piece of host memory."""

@@ -62,6 +62,21 @@ class PhysicalMemory:
             return address
         raise OutOfPhysicalMemoryError
 
+    def claim(self, address: int, pages: int) -> bool:
+        """Take the ``pages`` zeroed pages at ``address`` if they are free."""
+        end = address + (pages << PAGE_SHIFT)
+        for index, (start, length) in enumerate(self._free):
+            stop = start + (length << PAGE_SHIFT)
+            if start <= address and end <= stop:
+                pieces = []
+                if start < address:
+                    pieces.append((start, (address - start) >> PAGE_SHIFT))
+                if end < stop:
+                    pieces.append((end, (stop - end) >> PAGE_SHIFT))
+                self._free[index : index + 1] = pieces
+                return True
+        return False
+
     def release(self, address: int, pages: int) -> None:
         """Give a span back; its content is zero from here on."""
         self.zero(address, pages << PAGE_SHIFT)

@@ -47,10 +47,11 @@ class Interruption:
         self.error = None
         self._disarm()
 
-    def tick(self) -> None:
-        """Called between runs of the engine, before the running goroutine is asked to give way."""
+    def tick(self) -> bool:
+        """Called between runs of the engine every now and then. Whether the running goroutine is to
+        be asked to give way."""
         if self.error is None:
-            return
+            return False
         if self._deadline is None:
             self._deadline = monotonic() + _TO_PANIC
         elif monotonic() > self._deadline:
@@ -60,6 +61,12 @@ class Interruption:
                 self._traps = EntryTraps(self._runtime.process, 1)
             self._traps.add(self._entry, self._preempted)
             self._armed = True
+        return True
+
+    def sleeping(self) -> None:
+        """Called before and after the whole machine sleeps for real: nobody is there to panic."""
+        if self.error is not None:
+            raise self.error
 
     def _disarm(self) -> None:
         if self._armed:

@@ -1,6 +1,6 @@
 """What ``sysmon`` does for a goroutine that runs too long (``runtime/proc.go: preemptone``).
 
-The plugin has no sysmon. On each tick of the watchdog the running goroutine is asked to give way:
+The plugin has no sysmon. At the end of each time slice the running goroutine is asked to give way:
 at its next function call (``stackguard0``), or, in a loop without calls, where the signal SIGURG
 finds it.
 """
@@ -15,8 +15,6 @@ from .kernel import linux
 
 _STACK_PREEMPT = 0xFFFFFFFFFFFFFADE  # runtime/stack.go: stackPreempt
 _RUNNING = 2  # runtime/runtime2.go: _Grunning
-#: Virtual nanoseconds that pass with each tick: the watchdog's period.
-_TICK = 10_000_000
 
 
 class Preemption:
@@ -32,7 +30,6 @@ class Preemption:
         """Called between runs of the engine while a thread is in the middle of guest code."""
         runtime, memory = self._runtime, self._runtime.memory
         kernel = runtime.process.kernel
-        kernel.clock.advance(_TICK)
         fs_base = runtime.process.engine.read_register(reg.FS_BASE)
         g = memory.read_u64(fs_base + TLS_G) if fs_base else 0
         if not g:

@@ -253,3 +253,41 @@ def test_large_spans_cost_nothing_until_touched() -> None:
     with pytest.raises(NoMemoryError):
         space.touch((1 << 40) + (16 << 30))  # a window is more than the limit here
     physical.close()
+
+
+def test_what_is_kept_together_is_one_piece() -> None:
+    physical = PhysicalMemory(1 << 24)
+    space = AddressSpace(physical, 1 << 12)
+    memory = Memory(space)
+    start, size = 0xC0 << 32, 1 << 20
+    space.keep_together(start, size)
+    for index in range(8):
+        space.map(start + index * (size >> 3), size >> 3, PROT_READ | PROT_WRITE)
+        space.map(BASE + index * (2 * PAGE_SIZE), PAGE_SIZE, PROT_READ)
+    view = memory.view(start, size)
+    assert view is not None
+    memory.write(start + (size >> 1) - 4, b"together")
+    assert bytes(view[(size >> 1) - 4 : (size >> 1) + 4]) == b"together"
+    assert memory.read(start, size) == bytes(view)
+    # A hole, and what lies elsewhere, end a piece.
+    space.unmap(start + (size >> 1), PAGE_SIZE)
+    assert memory.view(start, size) is None
+    assert memory.view(BASE, 3 * PAGE_SIZE) is None
+    space.map(start + (size >> 1), PAGE_SIZE, PROT_READ)
+    assert memory.view(start, size) is not None
+    view.release()
+    physical.close()
+
+
+def test_a_place_that_is_taken() -> None:
+    physical = PhysicalMemory(1 << 24)
+    space = AddressSpace(physical, 1 << 12)
+    start, pages = 0xC0 << 32, 1 << 10
+    space.keep_together(start, pages * PAGE_SIZE)
+    first = space.map(start, PAGE_SIZE, PROT_READ)
+    assert first.physical is not None
+    assert not physical.claim(first.physical, 1)
+    assert physical.claim(first.physical + PAGE_SIZE, 1)
+    second = space.map(start + PAGE_SIZE, PAGE_SIZE, PROT_READ)
+    assert second.physical not in (None, first.physical + PAGE_SIZE)
+    physical.close()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
 import threading
 import time
 
 import pytest
 
-from emuplugin.cpu import engine
 from emuplugin.cpu import registers as reg
 from emuplugin.cpu.address_space import PROT_EXEC, PROT_READ, PROT_WRITE
 from emuplugin.cpu.engine import Stopped
@@ -184,34 +182,6 @@ def test_many_engines(cpu: Processor) -> None:
     assert [other["rax"] for other in others] == [1, 2, 3]
     for other in others:
         other.close()
-
-
-def test_a_stop_that_comes_late(cpu: Processor, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its thread was held up until the next run: that ends by request, not by a fault."""
-    asked, go_on, really_stop = threading.Event(), threading.Event(), engine._emu_stop
-
-    def held_up(handle: ctypes.c_void_p) -> None:
-        asked.set()
-        go_on.wait()
-        really_stop(handle)
-
-    monkeypatch.setattr(engine, "_emu_stop", held_up)
-    stopper = threading.Thread(target=cpu.engine.stop)
-    stopper.start()
-    asked.wait()
-    end = cpu.run(bytes.fromhex("48ffc3"), rbx=1)  # inc rbx
-    while end is Stopped.REQUEST:
-        end = cpu.run()
-    assert (end, cpu["rbx"]) == (Stopped.TRAP, 2)
-    later = threading.Timer(0.05, go_on.set)
-    later.start()
-    assert cpu.run(b"\xeb\xfe") is Stopped.REQUEST  # jmp to itself
-    stopper.join()
-    later.join()
-    # What went before does not make a request of a fault.
-    end = cpu.run(bytes.fromhex("48f7f1"), rcx=0)  # div rcx
-    assert isinstance(end, Fault)
-    assert end.kind is FaultKind.DIVIDE
 
 
 def test_a_trap_in_a_page_that_is_not_present(cpu: Processor) -> None:

@@ -1,0 +1,3 @@
+module emuplugin.test/workloads
+
+go 1.21

@@ -1,0 +1,103 @@
+"""Memory of the host process that holds machine code of ours.
+
+Only for hosts with an x86-64 processor; see :mod:`counting_code` for what the code does.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import platform
+import sys
+
+_X86_64 = frozenset({"x86_64", "AMD64", "amd64"})
+# Windows, winnt.h.
+_MEM_COMMIT_RESERVE, _MEM_RELEASE = 0x3000, 0x8000
+_PAGE_READWRITE, _PAGE_EXECUTE_READ = 0x04, 0x20
+# Where the host is asked for memory: so far below an address that it is to be near.
+_DISTANCES = (1 << 24, 1 << 26, 1 << 28, 1 << 29)
+
+
+class HostCodeError(Exception):
+    """The host gives no memory that can hold code."""
+
+
+def is_supported() -> bool:
+    """Whether machine code for x86-64 runs on this host."""
+    return platform.machine() in _X86_64
+
+
+class HostCode:
+    """``size`` bytes of which those from ``writable`` on become code with :meth:`seal`; the ones
+    before stay data. ``near`` is an address that the memory should be close to."""
+
+    def __init__(self, size: int, writable: int, near: int) -> None:
+        self._size, self._writable = size, writable
+        self.address = _allocate(size, near)
+
+    def seal(self) -> None:
+        """Make the code executable and no longer writable."""
+        start, size = self.address + self._writable, self._size - self._writable
+        if sys.platform == "win32":
+            old = ctypes.c_ulong()
+            done = ctypes.windll.kernel32.VirtualProtect(
+                ctypes.c_void_p(start), ctypes.c_size_t(size), _PAGE_EXECUTE_READ, ctypes.byref(old)
+            )
+        else:
+            access = ctypes.c_int(mmap.PROT_READ | mmap.PROT_EXEC)
+            done = not _libc().mprotect(ctypes.c_void_p(start), ctypes.c_size_t(size), access)
+        if not done:
+            self.close()
+            raise HostCodeError("the host allows no code of ours")
+
+    def close(self) -> None:
+        """Give the memory back. None of the code may run afterwards."""
+        if self.address:
+            _release(self.address, self._size)
+            self.address = 0
+
+
+def _allocate(size: int, near: int) -> int:
+    address = 0
+    for distance in _DISTANCES:
+        wanted = (near & -(1 << 16)) - distance
+        if wanted > 0:
+            address = _reserve(size, wanted)
+        if address and abs(address - near) < 1 << 30:
+            return address
+        if address:
+            _release(address, size)
+    raise HostCodeError("the host gives no memory near the translations")
+
+
+def _reserve(size: int, wanted: int) -> int:
+    """Writable memory, at ``wanted`` where that is free; 0 where there is none."""
+    if sys.platform == "win32":
+        allocate = ctypes.windll.kernel32.VirtualAlloc
+        allocate.restype = ctypes.c_size_t
+        result: int = allocate(
+            ctypes.c_void_p(wanted), ctypes.c_size_t(size), _MEM_COMMIT_RESERVE, _PAGE_READWRITE
+        )
+        return result
+    map_memory = _libc().mmap
+    map_memory.restype = ctypes.c_ssize_t
+    got: int = map_memory(
+        ctypes.c_void_p(wanted),
+        ctypes.c_size_t(size),
+        ctypes.c_int(mmap.PROT_READ | mmap.PROT_WRITE),
+        ctypes.c_int(mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS),
+        ctypes.c_int(-1),
+        ctypes.c_int64(0),
+    )
+    return max(got, 0)
+
+
+def _release(address: int, size: int) -> None:
+    if sys.platform == "win32":
+        ctypes.windll.kernel32.VirtualFree(ctypes.c_void_p(address), 0, _MEM_RELEASE)
+    else:
+        _libc().munmap(ctypes.c_void_p(address), ctypes.c_size_t(size))
+
+
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None)

@@ -1,0 +1,351 @@
+"""Stops on request and by number of instructions, and the machine code that makes them."""
+
+from __future__ import annotations
+
+import struct
+import threading
+from collections.abc import Iterator
+
+import capstone
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emuplugin.cpu import counting_code as code
+from emuplugin.cpu import engine_internals, host_code
+from emuplugin.cpu import stops as stops_module
+from emuplugin.cpu.engine import Stopped
+from emuplugin.cpu.engine_internals import Translations
+from emuplugin.cpu.faults import Fault
+from emuplugin.cpu.stops import _CountedStops
+
+from .raw import CODE, DATA, Processor
+
+LOOP = b"\xeb\xfe"  # jmp to itself
+COUNTING = bytes.fromhex("48ffc0ebfb")  # inc rax; jmp back: two instructions a block
+
+counted = pytest.mark.skipif(
+    not host_code.is_supported(), reason="instructions are counted on x86-64 hosts only"
+)
+
+
+@pytest.fixture
+def cpu() -> Iterator[Processor]:
+    processor = Processor()
+    yield processor
+    processor.close()
+
+
+@pytest.fixture(params=["counted", "estimated"])
+def either(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Processor]:
+    """A processor as it is here, and as it is where no machine code of ours can run."""
+    if request.param == "estimated":
+        monkeypatch.setattr(stops_module, "is_supported", lambda: False)
+    processor = Processor()
+    assert processor.engine.stops.exact == (request.param == "counted" and host_code.is_supported())
+    yield processor
+    processor.close()
+
+
+# --- requests ------------------------------------------------------------------------------------
+
+
+def test_a_request_ends_a_loop(either: Processor) -> None:
+    timer = threading.Timer(0.05, either.engine.stop)
+    timer.start()
+    assert either.run(LOOP) is Stopped.REQUEST
+    assert either.engine.rip == CODE
+    timer.join()
+    assert isinstance(either.run(bytes.fromhex("48f7f1"), rcx=0), Fault)  # div rcx
+
+
+@counted
+def test_a_request_between_runs_ends_the_next_before_it_does_anything(cpu: Processor) -> None:
+    cpu.engine.stop()
+    assert cpu.run(bytes.fromhex("48ffc3"), rbx=1) is Stopped.REQUEST  # inc rbx
+    assert (cpu.engine.rip, cpu["rbx"]) == (CODE, 1)
+    assert cpu.run() is Stopped.TRAP
+    assert cpu["rbx"] == 2
+
+
+@counted
+def test_requests_change_nothing_but_when(cpu: Processor) -> None:
+    """Hundreds of stops at any time, and the program counts as if there had been none."""
+    program = bytes.fromhex("48ff0348ffc975f8")  # inc qword [rbx]; dec rcx; jnz back
+    cpu.memory.write_u64(DATA, 0)
+    done = threading.Event()
+
+    def disturb() -> None:
+        while not done.wait(0.0001):
+            cpu.engine.stop()
+
+    thread = threading.Thread(target=disturb)
+    thread.start()
+    stopped = runs = 0
+    before = cpu.engine.stops.executed
+    while stopped < 300:
+        runs += 1
+        end = cpu.run(program, rbx=DATA, rcx=1_000_000)
+        while end is Stopped.REQUEST:
+            stopped += 1
+            end = cpu.run()
+        assert end is Stopped.TRAP
+    done.set()
+    thread.join()
+    assert cpu.memory.read_u64(DATA) == runs * 1_000_000
+    # The first store ends a block in its middle, by a page fault, and that block then counts twice.
+    assert cpu.engine.stops.executed - before == runs * 3_000_001 + 3
+
+
+# --- instructions --------------------------------------------------------------------------------
+
+
+@counted
+@given(st.integers(0, 5000), st.integers(1, 40))
+def test_a_number_of_instructions(instructions: int, length: int) -> None:
+    """A run ends before the block with which there would be too many, and goes on as if nothing
+    had been."""
+    processor = _shared()
+    stops = processor.engine.stops
+    stops.take()
+    stops.take_expired()
+    body = b"\x48\xff\xc0" * length  # inc rax
+    start = stops.executed
+    stops.arm(instructions)
+    program = body + b"\xe9" + struct.pack("<i", -len(body) - 5)
+    assert processor.run(program, rax=0) is Stopped.REQUEST
+    assert stops.take_expired()
+    blocks = instructions // (length + 1)
+    assert stops.executed - start == blocks * (length + 1)
+    assert (processor["rax"], processor.engine.rip) == (blocks * length, CODE)
+    stops.arm(3 * (length + 1))
+    assert processor.run() is Stopped.REQUEST
+    assert processor["rax"] == (blocks + 3) * length
+
+
+_processors: list[Processor] = []
+
+
+def _shared() -> Processor:
+    if not _processors:
+        _processors.append(Processor())
+    return _processors[0]
+
+
+@counted
+def test_runs_are_counted_alike_however_they_are_cut(cpu: Processor) -> None:
+    program = bytes.fromhex("48ffc348ffc975f8")  # inc rbx; dec rcx; jnz back
+
+    def run(slice_: int) -> int:
+        start = cpu.engine.stops.executed
+        cpu.engine.stops.arm(slice_)
+        end = cpu.run(program, rcx=10_000)
+        while end is Stopped.REQUEST:
+            assert cpu.engine.stops.take_expired()
+            cpu.engine.stops.arm(slice_)
+            end = cpu.run()
+        assert end is Stopped.TRAP
+        return cpu.engine.stops.executed - start
+
+    assert {run(slice_) for slice_ in (3, 7, 100, 12345, 1 << 40)} == {30_001}
+
+
+@counted
+def test_the_longest_block(cpu: Processor) -> None:
+    start = cpu.engine.stops.executed
+    assert cpu.run(b"\x90" * 3000) is Stopped.TRAP
+    assert cpu.engine.stops.executed - start == 3001
+    assert cpu.engine.stops.missed == 0  # type: ignore[attr-defined]
+
+
+@counted
+def test_each_repetition_of_a_string_instruction_counts(cpu: Processor) -> None:
+    start = cpu.engine.stops.executed
+    assert cpu.run(b"\xf3\xaa", rdi=DATA, rcx=100) is Stopped.TRAP  # rep stosb
+    assert 100 <= cpu.engine.stops.executed - start <= 103
+
+
+@counted
+def test_translations_that_were_thrown_away(cpu: Processor) -> None:
+    """The buffer begins from its start again, and blocks still count."""
+    for round_ in range(20):
+        filling = b"\x90\xeb\x00" * (50 + round_)
+        start = cpu.engine.stops.executed
+        assert cpu.run(filling) is Stopped.TRAP  # it flushes each time
+        assert cpu.engine.stops.executed - start == 2 * (50 + round_) + 1
+    assert cpu.engine.stops.missed == 0  # type: ignore[attr-defined]
+
+
+@counted
+def test_code_that_changes_while_it_runs(cpu: Processor) -> None:
+    """Blocks that were translated again, alone or with less in them, count as well."""
+    # mov byte [rip + 2], 0x90; jmp over it and back; int3, which becomes a nop; jmp to itself
+    program = bytes.fromhex("c6050400000090eb00eb00ccebfe")
+    area = cpu.space.find(CODE)
+    assert area is not None
+    cpu.space.protect(CODE, area.end - area.start, 7)
+    cpu.engine.stops.arm(1000)
+    end = cpu.run(program)
+    assert end is Stopped.REQUEST
+    assert cpu.engine.stops.take_expired()
+    assert cpu.engine.stops.missed == 0  # type: ignore[attr-defined]
+
+
+def test_estimates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where instructions cannot be counted, a slice is as long as the host's time says."""
+    monkeypatch.setattr(stops_module, "is_supported", lambda: False)
+    cpu = Processor()
+    stops = cpu.engine.stops
+    stops.arm(1000)
+    assert not stops.take_expired()
+
+    def lapse() -> None:
+        stops.lapse()
+        stops.request()
+
+    timer = threading.Timer(0.05, lapse)
+    timer.start()
+    assert cpu.run(LOOP) is Stopped.REQUEST
+    assert stops.take_expired()
+    assert not stops.take_expired()
+    assert stops.executed == 1000
+    timer.join()
+    cpu.close()
+
+
+# --- how calls are redirected --------------------------------------------------------------------
+
+
+@counted
+@pytest.mark.parametrize("span", [1 << 24, 1 << 36])
+def test_near_and_far_helpers(span: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block calls its helper directly when it is near, through a pointer when it is far: which
+    depends on how much memory lies between."""
+    monkeypatch.setattr("tests.cpu.raw.PhysicalMemory", _with_span(span))
+    cpu = Processor()
+    cpu.engine.stops.arm(100)
+    assert cpu.run(COUNTING, rax=0) is Stopped.REQUEST
+    assert cpu["rax"] == 50
+    assert cpu.engine.stops.missed == 0  # type: ignore[attr-defined]
+    cpu.close()
+
+
+def _with_span(span: int) -> object:
+    from emuplugin.cpu.physical import PhysicalMemory
+
+    return lambda _size: PhysicalMemory(span)
+
+
+@counted
+def test_a_block_that_looks_different_still_stops(cpu: Processor) -> None:
+    """One whose call is not found counts nothing, is noticed, and can be stopped."""
+    stops = cpu.engine.stops
+    assert isinstance(stops, _CountedStops)
+    stops._cells.helper += 16
+    timer = threading.Timer(0.05, cpu.engine.stop)
+    timer.start()
+    assert cpu.run(LOOP) is Stopped.REQUEST
+    assert stops.missed > 0
+    timer.join()
+
+
+@counted
+def test_a_build_that_is_laid_out_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then stops are those of the engine."""
+    for attribute, value in (("_CODE_AT", 0x28), ("_SIZES_AT", 0x10), ("_STRUCTURE", 8192)):
+        with monkeypatch.context() as patch:
+            patch.setattr(engine_internals, attribute, value)
+            engine_internals._findings.cache_clear()
+            cpu = Processor()
+            assert not cpu.engine.stops.exact
+            assert cpu.run(b"\x90") is Stopped.TRAP
+            cpu.close()
+    engine_internals._findings.cache_clear()
+
+
+@counted
+def test_a_host_that_allows_no_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_size: int, _wanted: int) -> int:
+        return 0
+
+    monkeypatch.setattr(host_code, "_reserve", refuse)
+    cpu = Processor()
+    assert not cpu.engine.stops.exact
+    cpu.close()
+
+
+# --- the machine code ----------------------------------------------------------------------------
+
+_LISTINGS = [
+    ("_EXIT_UNIX", ""), ("_EXIT_WINDOWS", ""), ("_ENTER_UNIX", ""), ("_ENTER_WINDOWS", ""),
+    ("_PATCHER", "_ENTER_UNIX"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "before"), _LISTINGS)
+def test_listings_say_what_the_code_does(name: str, before: str) -> None:
+    disassembler = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
+    values = {"code": struct.pack("<I", 0xC0), "zero": b"\x33\xf6"}
+    address = sum(len(code._assemble(line, 0, values)) for line in _lines(before))
+    at = code.CODE_AT + address
+    for line in _lines(name):
+        content = code._assemble(line, at, values)
+        (found,) = disassembler.disasm(content, address)
+        said = line.split("|")[1].strip()
+        if said[:2].isalnum() and said[2:4] == "  ":
+            assert int(said[:2], 16) == address
+            said = said[4:]
+        said = said.split(": ", 1)[-1].replace("+ code", "+ 0xc0").replace("zero", "0xf633")
+        assert _with_cells(found, at) == said
+        address += found.size
+        at += found.size
+
+
+def _lines(name: str) -> list[str]:
+    return getattr(code, name).strip().splitlines() if name else []
+
+
+def _with_cells(instruction: capstone.CsInsn, at: int) -> str:
+    """The text of an instruction at the offset ``at`` from the cells, with their names."""
+    text = f"{instruction.mnemonic} {instruction.op_str}".strip()
+    for name, *_ in code.Cells._fields_:
+        offset = getattr(code.Cells, name).offset - at - instruction.size
+        text = text.replace(f"rip - {-offset:#x}", f"rip + {name}")
+    return text
+
+
+@pytest.mark.parametrize("count", [0, 1, 17, 512])
+def test_stubs(count: int) -> None:
+    made = code.CountingCode(Translations(0, 0xC0))
+    at = made.stubs + 64 * count
+    content = made.content[at - code.CODE_AT :][:64]
+    disassembler = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
+    found = [
+        _with_cells(i, i.address) for i in disassembler.disasm(content, at) if i.mnemonic != "int3"
+    ]
+    leave, expired = code.CODE_AT + 7, code.CODE_AT
+    number = str(count) if count < 10 else hex(count)
+    assert found == [
+        "cmp byte ptr [rip + requested], 0",
+        f"jne {leave:#x}",
+        f"sub qword ptr [rip + remaining], {number}",
+        f"js {at + 27:#x}",
+        "ret",
+        f"add qword ptr [rip + remaining], {number}",
+        f"jmp {expired:#x}",
+    ]
+
+
+def test_code_is_not_writable(cpu: Processor) -> None:
+    if not cpu.engine.stops.exact:
+        pytest.skip("there is no code")
+    base = cpu.engine.stops._code.address  # type: ignore[attr-defined]
+    with open("/proc/self/maps", encoding="ascii") as maps:
+        rights = {
+            line.split()[1]
+            for line in maps
+            if int(line.split("-")[0], 16)
+            <= base + code.CODE_AT
+            < int(line.split("-")[1].split()[0], 16)
+        }
+    assert rights == {"r-xp"}
