@@ -23,7 +23,7 @@ from rich.table import Table
 from emuplugin.build import NEWEST, resolve_version
 from tests.support.plugins import plugin_path
 
-from . import calls, conversions, opening
+from . import calls, conversions, opening, throughput
 from .native import build_host, launchers
 from .samples import Samples
 
@@ -54,11 +54,15 @@ def main() -> int:
         peers = launchers(host)
         with Progress(console=console, transient=True) as bars:
             rounds = min(options.runs, _MOST_CONVERSIONS)
-            steps = 2 * options.runs + 1 + len(conversions.TYPES) * (rounds + 1)
+            steps = 2 * options.runs + 1 + len(throughput.SIZES)
+            steps += len(conversions.TYPES) * (rounds + 1)
             task = bars.add_task("measuring", total=steps)
             opened = opening.measure(hello, peers, options.runs, lambda: bars.advance(task))
             called = calls.measure(
                 add, peers, options.runs, options.calls, lambda: bars.advance(task)
+            )
+            ran = throughput.measure(
+                go_version, Path(temporary), peers, options.runs, lambda: bars.advance(task)
             )
             converted = conversions.measure(
                 go_version, Path(temporary), rounds, options.scale, lambda: bars.advance(task)
@@ -68,8 +72,9 @@ def main() -> int:
         console.print(f"{name}: {value}", highlight=False)
     console.print(_table("Opening hello, in a fresh process", opened, "ms", 1e3))
     console.print(_table("One call of Add(int, int) int", called, "us", 1e6))
+    console.print(throughput.table(ran))
     console.print(conversions.table(converted))
-    groups = {"opening": opened, "calls": called, "conversions": converted}
+    groups = {"opening": opened, "calls": called, "throughput": ran, "conversions": converted}
     path = _save(options.output, facts, groups)
     console.print(f"samples: {path}", highlight=False)
     return 0

@@ -2,6 +2,7 @@
 //
 //	native_host open PLUGIN FUNCTION          opens it once, calls func()
 //	native_host call PLUGIN FUNCTION COUNT    calls func(int, int) int
+//	native_host run PLUGIN FUNCTION SIZE      calls func(int) int twice, and times the second call
 //	native_host serve PLUGIN FUNCTION         answers pairs of int64 on stdin with their result
 //
 // Times are nanoseconds, as JSON on stderr.
@@ -38,6 +39,15 @@ func main() {
 		start = time.Now()
 		function()
 		times["first call"] = int64(time.Since(start))
+	case func(int) int:
+		size, err := strconv.Atoi(os.Args[4])
+		if err != nil {
+			log.Fatal(err)
+		}
+		function(size)
+		start = time.Now()
+		function(size)
+		times["run"] = int64(time.Since(start))
 	case func(int, int) int:
 		if mode == "serve" {
 			serve(function)
