@@ -2,7 +2,9 @@
 
 Only features that the engine computes correctly are offered. Everything that needs the AVX
 state (AVX, AVX2, FMA, AVX-512) is absent: the engine computes VEX-encoded instructions wrongly,
-without an error. OSXSAVE is clear, so code that asks properly never tries.
+without an error. OSXSAVE is clear, so code that asks properly never tries. RDRAND and RDSEED would give
+the host's randomness; the engine's model of the processor is one that has neither, so they are
+invalid instructions also for code that does not ask.
 Bit names: Intel SDM vol. 2A, CPUID.
 """
 
@@ -16,17 +18,15 @@ _FEATURES_1_EDX = {
 }  # fmt: skip
 _FEATURES_1_ECX = {
     "SSE3": 0, "PCLMULQDQ": 1, "SSSE3": 9, "CMPXCHG16B": 13, "SSE4.1": 19, "SSE4.2": 20,
-    "MOVBE": 22, "POPCNT": 23, "AESNI": 25, "RDRAND": 30,
+    "POPCNT": 23, "AESNI": 25,
 }  # fmt: skip
-_FEATURES_7_EBX = {"BMI1": 3, "BMI2": 8, "ERMS": 9}
+_FEATURES_7_EBX = {"ERMS": 9}
 _FEATURES_80000001_EDX = {"SYSCALL": 11, "NX": 20, "RDTSCP": 27, "LM": 29}
-_FEATURES_80000001_ECX = {"LAHF": 0, "LZCNT": 5}
+_FEATURES_80000001_ECX = {"LAHF": 0}
 #: Names as in Go's ``internal/cpu.X86`` (without ``Has``) that the machine offers.
 GO_FEATURES = frozenset(
     (
         "AES",
-        "BMI1",
-        "BMI2",
         "ERMS",
         "PCLMULQDQ",
         "POPCNT",
@@ -40,8 +40,8 @@ GO_FEATURES = frozenset(
 
 _VENDOR = b"GenuineIntel"
 _BRAND = b"emuplugin virtual x86-64".ljust(48, b"\0")
-# Family 6, model 60 (Haswell), stepping 1: what the features come nearest to.
-_SIGNATURE = 0x000306C1
+# Family 6, model 44 (Westmere), stepping 1: what the features come nearest to.
+_SIGNATURE = 0x000206C1
 
 
 def _bits(features: dict[str, int]) -> int:

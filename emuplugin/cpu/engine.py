@@ -83,7 +83,7 @@ class Engine:
     def __init__(self, space: AddressSpace, system_page: int) -> None:
         self.space = space
         self._uc = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
-        self._uc.ctl_set_cpu_model(x86_const.UC_CPU_X86_HASWELL)
+        self._uc.ctl_set_cpu_model(x86_const.UC_CPU_X86_WESTMERE)
         self._uc.ctl_set_tcg_buffer_size(_TRANSLATIONS)
         self._uc.mem_map_ptr(0, space.physical.span, unicorn.UC_PROT_ALL, space.physical.pointer)
         self.handle: ctypes.c_void_p = self._uc._uch

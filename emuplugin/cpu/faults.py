@@ -36,6 +36,8 @@ _PREFIXES = frozenset(
     (0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3, *range(0x40, 0x50))
 )
 _INT3 = b"\xcc"
+# Mnemonics that capstone puts in no group of its own, beside the undefined ones.
+_MISSING = ("ud", "rdrand", "rdseed", "movbe", "adcx", "adox")
 _LONGEST_INSTRUCTION = 15
 
 
@@ -71,10 +73,22 @@ def _is_invalid(code: bytes) -> bool:
     decoder = Cs(CS_ARCH_X86, CS_MODE_64)
     decoder.detail = True
     instruction = next(decoder.disasm(code, 0, 1), None)
-    if instruction is None or instruction.mnemonic.startswith("ud"):
+    if instruction is None or instruction.mnemonic.startswith(_MISSING):
         return True
     missing = {
         getattr(x86_const, f"X86_GRP_{name}")
-        for name in ("AVX", "AVX2", "AVX512", "FMA", "FMA4", "SHA", "XOP", "TBM", "RTM")
+        for name in (
+            "AVX",
+            "AVX2",
+            "AVX512",
+            "FMA",
+            "FMA4",
+            "SHA",
+            "XOP",
+            "TBM",
+            "RTM",
+            "BMI",
+            "BMI2",
+        )
     }
     return not missing.isdisjoint(instruction.groups)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from struct import Struct
 
-from .address_space import AddressSpace
+from emuplugin.errors import CorruptDataError
+
+from .address_space import PAGE_SHIFT, AddressSpace
 
 _U8 = Struct("<B")
 _U16, _U32, _I32 = Struct("<H"), Struct("<I"), Struct("<i")
 _U64, _I64 = Struct("<Q"), Struct("<q")
 
 
-class GuestMemoryError(Exception):
-    """Python touched guest addresses where nothing is mapped. Internal: the kernel answers
-    EFAULT, everybody else lets the caller see which pointer was bad."""
+class GuestMemoryError(CorruptDataError):
+    """Python touched guest addresses where nothing is mapped. The kernel answers EFAULT, everybody
+    else lets the caller see which pointer was bad."""
 
-    def __init__(self, address: int, size: int) -> None:
-        super().__init__(f"no guest memory at {address:#x} ({size} bytes)")
+    def __init__(self, address: int, size: int, what: str = "no guest memory at") -> None:
+        super().__init__(f"{what} {address:#x} ({size} bytes)")
         self.address = address
 
 
@@ -26,6 +28,9 @@ class Memory:
     def __init__(self, space: AddressSpace) -> None:
         self.space = space
         self._bytes = space.physical.bytes
+        # More cannot hold anything; without this, what is mapped but was never touched could be
+        # read, at the cost of the host's memory.
+        self._most = space.max_pages << PAGE_SHIFT
 
     def physical(self, address: int, size: int) -> int:
         """Where ``size`` bytes at ``address`` lie in physical memory, in one piece."""
@@ -52,6 +57,8 @@ class Memory:
         """``size`` bytes at ``address``; they may span areas."""
         if not size:
             return b""
+        if size > self._most:
+            raise GuestMemoryError(address, size, "more than the machine's memory at")
         try:
             at = self.physical(address, size)
             return bytes(self._bytes[at : at + size])
