@@ -13,19 +13,23 @@ from __future__ import annotations
 
 import os
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from .errors import (
     AlreadyLoadedError,
     BuildError,
+    BusyError,
     ChangedError,
     ChannelClosed,
     ChannelTimeout,
     ClosedError,
+    ConfigurationError,
     ConversionError,
+    CorruptDataError,
     DeadMachineError,
     EmulationError,
     EmupluginError,
+    FileSizeLimitExceeded,
     FormatError,
     GoDeadlock,
     GoError,
@@ -34,9 +38,13 @@ from .errors import (
     GoFatal,
     GoOutOfMemory,
     GoPanic,
+    GoroutineLimitExceeded,
     GoroutinePanic,
     GoStackOverflow,
     InitError,
+    InstructionLimitExceeded,
+    Interrupted,
+    IsolationError,
     LimitExceeded,
     MemoryLimitExceeded,
     MethodRemovedError,
@@ -46,6 +54,7 @@ from .errors import (
     OutOfRangeError,
     OutputLimitExceeded,
     PathError,
+    StaleError,
     SymbolNotFoundError,
     TimeLimitExceeded,
     ToolchainError,
@@ -55,31 +64,41 @@ from .errors import (
     UnsupportedGoVersionError,
     UnsupportedTypeError,
     VersionMismatchError,
+    WorkerDied,
     WouldDeadlock,
     WrongTargetError,
 )
 
 if TYPE_CHECKING:
+    from .inspection import Inspection, inspect
     from .machine import Machine
+    from .network import Network
     from .plugin import Plugin
-    from .sandbox import Limits, Sandbox
+    from .runtime_shims.kernel.net.connection import Connection, Datagrams
+    from .sandbox import Limits, Mount, Sandbox
     from .values import Function, Variable
-from .values.to_json import to_json
-from .values.to_python import to_python
+    from .values.to_json import to_json
+    from .values.to_python import to_python
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AlreadyLoadedError",
     "BuildError",
+    "BusyError",
     "ChangedError",
     "ChannelClosed",
     "ChannelTimeout",
     "ClosedError",
+    "ConfigurationError",
+    "Connection",
     "ConversionError",
+    "CorruptDataError",
+    "Datagrams",
     "DeadMachineError",
     "EmulationError",
     "EmupluginError",
+    "FileSizeLimitExceeded",
     "FormatError",
     "Function",
     "GoDeadlock",
@@ -90,13 +109,20 @@ __all__ = [
     "GoPanic",
     "GoStackOverflow",
     "Goexit",
+    "GoroutineLimitExceeded",
     "GoroutinePanic",
     "InitError",
+    "Inspection",
+    "InstructionLimitExceeded",
+    "Interrupted",
+    "IsolationError",
     "LimitExceeded",
     "Limits",
     "Machine",
     "MemoryLimitExceeded",
     "MethodRemovedError",
+    "Mount",
+    "Network",
     "NotAPluginError",
     "NotElfError",
     "OpenError",
@@ -105,6 +131,7 @@ __all__ = [
     "PathError",
     "Plugin",
     "Sandbox",
+    "StaleError",
     "SymbolNotFoundError",
     "TimeLimitExceeded",
     "ToolchainError",
@@ -115,8 +142,10 @@ __all__ = [
     "UnsupportedTypeError",
     "Variable",
     "VersionMismatchError",
+    "WorkerDied",
     "WouldDeadlock",
     "WrongTargetError",
+    "inspect",
     "open",
     "to_json",
     "to_python",
@@ -126,12 +155,20 @@ __all__ = [
 # Where the rest of the public names live. They are imported when they are first used, which
 # keeps `import emuplugin` and the command line's help quick.
 _LAZY = {
+    "Connection": "emuplugin.runtime_shims.kernel.net.connection",
+    "Datagrams": "emuplugin.runtime_shims.kernel.net.connection",
     "Function": "emuplugin.values",
+    "Inspection": "emuplugin.inspection",
     "Limits": "emuplugin.sandbox",
     "Machine": "emuplugin.machine",
+    "Mount": "emuplugin.sandbox",
+    "Network": "emuplugin.network",
     "Plugin": "emuplugin.plugin",
     "Sandbox": "emuplugin.sandbox",
     "Variable": "emuplugin.values",
+    "inspect": "emuplugin.inspection",
+    "to_json": "emuplugin.values.to_json",
+    "to_python": "emuplugin.values.to_python",
 }
 
 
@@ -147,16 +184,22 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-def open(path: str | os.PathLike[str], sandbox: Sandbox | None = None) -> Plugin:
+def open(
+    path: str | os.PathLike[str],
+    sandbox: Sandbox | None = None,
+    *,
+    isolate: Literal["process"] | None = None,
+) -> Plugin:
     """Open a Go plugin in a machine of its own.
 
     Without a ``sandbox``, opening a file that is open already returns the same plugin, as in Go.
-    With one, the plugin is opened anew. Raises OpenError and its kinds.
+    With one, or with ``isolate="process"`` (see Machine), the plugin is opened anew. Raises
+    OpenError and its kinds.
     """
-    if sandbox is None:
+    if sandbox is None and isolate is None:
         from .opening import open_shared
 
         return open_shared(path)
     from .machine import Machine
 
-    return Machine(sandbox).open(path)
+    return Machine(sandbox, isolate=isolate).open(path)

@@ -158,6 +158,12 @@ class ChangedError(EmupluginError, RuntimeError):
     not do what it seems to do. Read it again."""
 
 
+class CorruptDataError(EmupluginError, ValueError):
+    """Go data that cannot be what they say: a pointer that leads nowhere, a string longer than the
+    memory, a type that is none. Only code that uses ``unsafe``, races, or means harm makes such.
+    What was asked for cannot be had; the plugin stays usable as far as it was."""
+
+
 class WouldDeadlock(EmupluginError):
     """Python waited for a channel, and no goroutine is left that could end the wait. In Go that is
     a fatal error; here nothing has happened, and the plugin stays usable."""
@@ -175,7 +181,8 @@ class GoError(EmupluginError):
     """A function's last result was a non-nil ``error``.
 
     ``message`` is what its ``Error`` method returns, ``type`` its dynamic Go type; ``value`` is the
-    Go value itself where there is one, so that the error can be handed back to Go as it is.
+    Go value itself where there is one, so that the error can be handed back to Go as it is. If it
+    wraps an exception of Python's, that is its ``__cause__``.
     """
 
     def __init__(self, message: str, type: str = "", *, value: object = None) -> None:
@@ -242,7 +249,8 @@ class GoDeadlock(GoFatal):
 
 
 class GoroutinePanic(GoFatal):
-    """A panic that nobody recovered in a goroutine that the plugin started."""
+    """A panic that nobody recovered in a goroutine that the plugin started. If it began as a Python
+    exception, that is its ``__cause__``."""
 
 
 class GoStackOverflow(GoFatal):
@@ -270,6 +278,20 @@ class ClosedError(EmupluginError):
     """The plugin or its machine was closed."""
 
 
+class StaleError(ClosedError):
+    """A variable, function or value from before :meth:`Machine.reset`: look it up again. ``name``
+    is what it is called in Go, where it has a name."""
+
+    def __init__(self, name: str = "") -> None:
+        subject = name or "this value"
+        super().__init__(f"{subject} is from before the machine was reset; look it up again")
+        self.name = name
+
+
+class BusyError(EmupluginError):
+    """What was asked of the machine cannot be done while a call runs in it."""
+
+
 class LimitExceeded(EmupluginError):
     """A limit of the sandbox was reached. ``limit`` names it, ``allowed`` and ``used`` say how
     much (in the unit of that limit)."""
@@ -289,12 +311,55 @@ class TimeLimitExceeded(LimitExceeded):
     """A call ran longer than the sandbox allows."""
 
 
+class InstructionLimitExceeded(LimitExceeded):
+    """A call executed more instructions than the sandbox allows."""
+
+
 class OutputLimitExceeded(LimitExceeded):
     """The plugin printed more than the sandbox allows."""
 
 
+class FileSizeLimitExceeded(LimitExceeded):
+    """The plugin wrote more into files than the sandbox allows."""
+
+
+class GoroutineLimitExceeded(LimitExceeded):
+    """The plugin has more goroutines than the sandbox allows."""
+
+
+class IsolationError(EmupluginError):
+    """A worker process could not be started, or what was asked cannot be done with a machine in
+    another process."""
+
+
+class WorkerDied(EmupluginError):
+    """The worker process of an isolated machine ended, or was ended because it did what no sound
+    worker does. ``signal`` is the name of the signal that killed it (empty if none did) and
+    ``exit_code`` its exit code (None if it was killed). The machine is dead."""
+
+    def __init__(self, message: str, *, signal: str = "", exit_code: int | None = None) -> None:
+        super().__init__(message)
+        self.signal = signal
+        self.exit_code = exit_code
+
+
 class Interrupted(EmupluginError, KeyboardInterrupt):
-    """Ctrl-C stopped a running call."""
+    """:meth:`Machine.interrupt`, a cancelled ``call_async`` or, on the command line, Ctrl-C ended a
+    running call."""
+
+
+class ConfigurationError(EmupluginError, ValueError):
+    """A description of a sandbox that cannot be understood. ``key`` is the place in it, such as
+    ``limits.memory``, and ``path`` the file, where it is one."""
+
+    def __init__(self, reason: str, *, key: str = "", path: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.key = key
+        self.path = path
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.path, self.key, self.reason) if part)
 
 
 # --- building -------------------------------------------------------------------------------

@@ -45,9 +45,12 @@ def real_path(name: str) -> str:
     raise PathError("realpath failed" if name else 'plugin.Open(""): realpath failed', path=name)
 
 
-def open_in(machine: Machine, name: str) -> Plugin:
-    """Open ``name`` in ``machine``; the machine's lock is held. See :meth:`Machine.open`."""
-    path = real_path(name)
+def open_in(machine: Machine, name: str, found: tuple[str, bytes] | None = None) -> Plugin:
+    """Open ``name`` in ``machine``; the machine's lock is held. See :meth:`Machine.open`.
+
+    ``found`` is its real path and what is in the file, where that was read elsewhere.
+    """
+    path, contents = found or (real_path(name), None)
     failure = machine.failure(path)
     if failure is not None:
         raise previous_failure(failure, name)
@@ -56,7 +59,7 @@ def open_in(machine: Machine, name: str) -> Plugin:
         return known
     start = perf_counter()
     try:
-        plugin = _open(machine, path, name)
+        plugin = _open(machine, path, contents)
     except _REMEMBERED as error:
         error.path = _short(name)
         machine.remember_failure(path, error)
@@ -69,36 +72,59 @@ def open_in(machine: Machine, name: str) -> Plugin:
     return plugin
 
 
-def _open(machine: Machine, path: str, name: str) -> Plugin:
+def _open(machine: Machine, path: str, contents: bytes | None) -> Plugin:
     start = perf_counter()
-    file = ElfFile.open(path)
+    file = ElfFile.open(path) if contents is None else ElfFile(contents, path)
     check_plugin(file)
     timings = {"read the file": perf_counter() - start}
-    if machine.state == "empty":
-        module = machine.start(file)
-    else:
-        _check_version(machine, file)
-        module = machine.program.add(file)
-        try:
-            _check_module(machine, module)
-        except OpenError:
-            machine.program.remove(module)
-            raise
-        machine.link(module)
-    plugin_path = module.plugin_path
-    if not plugin_path:
+    module = _load(machine, file)
+    if not module.plugin_path:
         raise NotAPluginError("runtime: plugin has empty pluginpath")
     plugin = Plugin(machine, module, path)
-    timings |= machine.program.timings if module is machine.program.modules[0] else {}
+    plugin.timings.update(timings | _run_inits(machine, module))
+    return plugin
+
+
+def reopen(machine: Machine, plugin: Plugin) -> None:
+    """Open ``plugin`` again after its machine was reset, from the file as it was read before."""
+    start = perf_counter()
+    module = _load(machine, plugin.module.image.file)
+    plugin.bind(module)
+    try:
+        timings = _run_inits(machine, module)
+    except OpenError as error:
+        error.path = _short(plugin.path)
+        raise
+    plugin.timings = timings | {"total": perf_counter() - start}
+
+
+def _load(machine: Machine, file: ElfFile) -> Module:
+    """Map a plugin and make it part of the program; boot if it is the first."""
+    life = machine.life
+    if life.state == "empty":
+        return life.start(file)
+    _check_version(machine, file)
+    module = life.program.add(file)
+    try:
+        _check_module(machine, module)
+    except OpenError:
+        life.program.remove(module)
+        raise
+    life.link(module)
+    return module
+
+
+def _run_inits(machine: Machine, module: Module) -> dict[str, float]:
+    """Run the init functions; how long that and booting took."""
+    program = machine.program
+    timings = program.timings if module is program.modules[0] else {}
     start = perf_counter()
     try:
-        machine.run_inits(module)
+        machine.life.run_inits(module)
     except EmupluginError as error:
         summary = str(error).splitlines()[0]
         raise InitError(f"an init function failed: {summary}") from error
-    timings["run the inits"] = perf_counter() - start
-    plugin.timings.update(timings)
-    return plugin
+    return timings | {"run the inits": perf_counter() - start}
 
 
 def _check_version(machine: Machine, file: ElfFile) -> None:

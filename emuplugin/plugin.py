@@ -31,10 +31,21 @@ class Plugin:
         self.path = path
         self.plugin_path = module.plugin_path
         self.timings: dict[str, float] = {}
+        self.bind(module)
+
+    def bind(self, module: Module) -> None:
+        """Be the plugin that ``module`` is: of a machine that has begun, or begun anew."""
         self._module = module
         self._symbols: dict[str, Symbol] = {}
         self._table = dict(self._read_table())
-        machine.context.add_types(self._all_types)
+        for cached in ("exports", "types"):
+            self.__dict__.pop(cached, None)
+        self.machine.context.add_types(self._all_types)
+
+    @property
+    def module(self) -> Module:
+        """The plugin as a module of the running program."""
+        return self._module
 
     def __repr__(self) -> str:
         names = sorted(self._table)

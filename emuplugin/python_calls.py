@@ -9,13 +9,15 @@ from functools import cached_property
 from struct import pack
 from typing import TYPE_CHECKING, NamedTuple
 
+from .errors import EmulationError
 from .runtime_shims.callbacks import CallbackFrame
 from .runtime_shims.caller import PanicValue
 from .values.handles import HANDLE_SIZE
+from .values.python_errors import error_text
 from .values.type_maker import TypeMaker
 
 if TYPE_CHECKING:
-    from .machine import Machine
+    from .life import Life
     from .values.guest import Root
 
 _KEY = 8  # where a func value holds its number, behind the code's address
@@ -49,8 +51,8 @@ class PythonCalls:
     they live as long as the machine.
     """
 
-    def __init__(self, machine: Machine) -> None:
-        self._machine = machine
+    def __init__(self, life: Life) -> None:
+        self._life = life
         self._entries: dict[int, _Entry] = {}
         self._last_key = 0
         self._recent: deque[Root] = deque(maxlen=_RECENT)
@@ -65,52 +67,69 @@ class PythonCalls:
     ) -> Root:
         """A func value (the address of ``{code, ...}`` on the Go heap) that calls ``function`` with
         the registers and stack of Go's call. ``dropped`` is called when Go has dropped it."""
-        machine = self._machine
-        address = machine.malloc(HANDLE_SIZE, 0)
-        machine.memory.write(address, self._image(_Entry(function, dropped)))
-        root = machine.hold(address)
+        life = self._life
+        address = life.malloc(HANDLE_SIZE, 0)
+        life.memory.write(address, self._image(_Entry(function, dropped)))
+        root = life.hold(address)
         self._watch(address)
         return root
 
     def func_value_again(self, address: int) -> Root | None:
         """Root the func value at ``address`` again; None if Go has dropped it."""
-        entry = self._entries.get(self._machine.memory.read_u64(address + _KEY))
+        entry = self._entries.get(self._life.memory.read_u64(address + _KEY))
         if entry is None:
             return None
         entry.again = True
-        return self._machine.hold(address)
+        return self._life.hold(address)
 
     def handle(self, frame: CallbackFrame) -> PanicValue | None:
         """Go called one of them. Returns what Go is to panic with if it raised."""
-        machine = self._machine
-        key = machine.memory.read_u64(frame.value + _KEY)
+        life = self._life
+        key = life.memory.read_u64(frame.value + _KEY)
         try:
-            self._entries[key].function(frame)
+            self._entry(key).function(frame)
         except BaseException as error:
-            if machine.state != "running":
+            if life.state != "running":
                 raise
             if not isinstance(error, Exception):
                 self.unstoppable = error
             return self._panic_value(error)
         finally:
-            if machine.state == "running":
-                machine.program.roots.collect()
+            if life.state == "running":
+                life.program.roots.collect()
         return None
+
+    def _entry(self, key: int) -> _Entry:
+        entry = self._entries.get(key)
+        if entry is None:
+            raise EmulationError(
+                f"Go called a Python function that it does not hold (number {key:#x})"
+            )
+        return entry
 
     def exception(self, panic: PanicValue) -> BaseException | None:
         """The exception that a panic began as, None if it is Go's own."""
-        found = self._machine.context.python_objects.find(panic.type, panic.data)
+        found = self._life.context.python_objects.find(panic.type, panic.data)
         return found if isinstance(found, BaseException) else None
 
+    def panicked(self, headline: str) -> BaseException | None:
+        """The exception whose panic the runtime has reported as ``headline``, None for others."""
+        objects = self._life.context.python_objects
+        for root in reversed(self._recent):
+            found = objects.at(root.address)
+            if isinstance(found, BaseException) and error_text(found) in headline:
+                return found
+        return None
+
     def _panic_value(self, error: BaseException) -> PanicValue:
-        type_address, root = self._machine.context.python_objects.panic_value(error)
+        type_address, root = self._life.context.python_objects.panic_value(error)
         self._recent.append(root)
         return PanicValue(type_address, root.address)
 
     def _image(self, entry: _Entry) -> bytes:
         self._last_key += 1
         self._entries[self._last_key] = entry
-        return pack("<QQ", self._machine.program.runtime.stubs.callback.entry, self._last_key)
+        return pack("<QQ", self._life.program.runtime.stubs.callback.entry, self._last_key)
 
     # --- what Go has dropped ----------------------------------------------------------------
 
@@ -120,19 +139,19 @@ class PythonCalls:
         if finalizer is None:
             return
         # runtime/mfinal.go: SetFinalizer(obj any, finalizer any)
-        self._machine.call_runtime(
+        self._life.call_runtime(
             "SetFinalizer", finalizer.pointer_type, address, finalizer.func_type, finalizer.value
         )
 
     def _finalize(self, frame: CallbackFrame) -> None:
         """Go's finalizer goroutine: nothing refers to the func value that is the argument."""
-        address, machine = frame.ints[0], self._machine
-        key = machine.memory.read_u64(address + _KEY)
-        entry = self._entries[key]
+        address, life = frame.ints[0], self._life
+        key = life.memory.read_u64(address + _KEY)
+        entry = self._entry(key)
         if entry.again:
             # Or nothing did when the collector looked: it has to look again.
             entry.again = False
-            root = machine.hold(address)
+            root = life.hold(address)
             self._watch(address)
             root.release()
             return
@@ -142,10 +161,10 @@ class PythonCalls:
 
     @cached_property
     def _finalizer(self) -> _Finalizer | None:
-        machine = self._machine
-        if machine.symbol("runtime.SetFinalizer") is None:
+        life = self._life
+        if life.symbol("runtime.SetFinalizer") is None:
             return None
-        types = TypeMaker(machine)
+        types = TypeMaker(life)
         pointer_type = types.pointer_to_opaque("python.function", HANDLE_SIZE, ())
-        value = machine.type_area.store(self._image(_Entry(self._finalize, None)))
+        value = life.type_area.store(self._image(_Entry(self._finalize, None)))
         return _Finalizer(pointer_type, types.function([pointer_type]), value)

@@ -16,6 +16,8 @@ from emuplugin.cli.call import call
 from emuplugin.cli.demo import demo
 from emuplugin.cli.exit_codes import ExitCode
 from emuplugin.cli.info import info
+from emuplugin.cli.inspect import inspect
+from emuplugin.cli.run import run
 from emuplugin.cli.stubs import stubs
 from emuplugin.cli.variables import get, set_
 from emuplugin.errors import EmupluginError
@@ -49,7 +51,9 @@ class _Commands(click.Group):
         "demo": demo,
         "build": build,
         "info": info,
+        "inspect": inspect,
         "call": call,
+        "run": run,
         "get": get,
         "set": set_,
         "stubs": stubs,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any, Final
 
 import click
 
-from emuplugin.cli.sandbox_options import SandboxOptions, assignment, sandbox_options
+from emuplugin.cli.quantities import assignment
+from emuplugin.cli.sandbox_options import SandboxCommand, SandboxOptions, sandbox_options
+from emuplugin.cli.showing import Showing, report_options
 
 _NEGATIVE: Final = re.compile(r"-(\d|\.\d|[Ii]nf)")
 # Put before negative numbers while click parses, for which they would be options.
@@ -23,6 +26,7 @@ Examples:
   emuplugin call geo.so Scale '{"X": 3, "Y": 4}' 2
   emuplugin call hello.so F --set V=7
   emuplugin call hello.so F --env LANG=C --memory 64MiB --seconds 2
+  emuplugin call hello.so F --preset strict --report
 
 \b
 Arguments, by Go type:
@@ -44,12 +48,13 @@ error is not printed, but reported if it is not nil (exit code 1).
 With --json:
   {"results": [3], "types": ["int"], "stdout": "...", "stderr": "...",
    "error": null}
+With --report also "report": see docs/report-schema.json.
 "results" are there beside a Go error too. NaN and infinities are strings,
 []byte is base64, a complex number is a string, nil is null.
 """
 
 
-class NumbersAsArguments(click.Command):
+class NumbersAsArguments(SandboxCommand):
     """A command for which ``-3`` is an argument, not an option."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -85,6 +90,7 @@ def unmark(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
 )
 @click.option("--raw", is_flag=True, help="Write one string or []byte as it is, with no newline.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@report_options()
 @sandbox_options
 def call(
     plugin: str,
@@ -93,6 +99,8 @@ def call(
     assignments: tuple[tuple[str, str], ...],
     raw: bool,
     as_json: bool,
+    report: bool,
+    report_file: Path | None,
     **options: Any,
 ) -> None:
     """Open PLUGIN, call its function NAME with ARGS and print what it returns.
@@ -104,7 +112,8 @@ def call(
     if raw and as_json:
         raise click.UsageError("--raw and --json exclude each other")
     document: dict[str, Any] = {"results": None, "types": None}
-    with open_session(plugin, SandboxOptions(**options), document, as_json=as_json) as session:
+    showing = Showing(as_json, report, report_file)
+    with open_session(plugin, SandboxOptions(**options), document, showing) as session:
         for variable, text in assignments:
             session.assign(variable, text)
         results = session.call(name, arguments)

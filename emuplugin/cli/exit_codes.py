@@ -7,6 +7,7 @@ from typing import Final
 
 from emuplugin.errors import (
     BuildError,
+    ConfigurationError,
     ConversionError,
     EmulationError,
     EmupluginError,
@@ -56,7 +57,7 @@ MEANINGS: Final = {
     ExitCode.NO_SYMBOL: "the plugin exports no such name",
     ExitCode.PANIC: "the Go function panicked or called runtime.Goexit",
     ExitCode.FATAL: "the Go runtime gave up: fatal error, deadlock, crash",
-    ExitCode.LIMIT: "a limit was reached (--memory, --seconds)",
+    ExitCode.LIMIT: "a limit of the sandbox was reached (--seconds, --memory, ...)",
     ExitCode.OS_EXIT: "the plugin called os.Exit, with whatever code",
     ExitCode.BUILD: "the plugin or its toolchain could not be built or fetched",
     ExitCode.BUG: "a bug in emuplugin",
@@ -78,6 +79,7 @@ _BY_CLASS: Final[tuple[tuple[type[EmupluginError], ExitCode], ...]] = (
     (BuildError, ExitCode.BUILD),
     (ToolchainError, ExitCode.BUILD),
     (UnsupportedTypeError, ExitCode.USAGE),
+    (ConfigurationError, ExitCode.USAGE),
     (ConversionError, ExitCode.USAGE),
     (OutOfRangeError, ExitCode.USAGE),
 )

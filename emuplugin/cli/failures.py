@@ -10,6 +10,7 @@ from typing import Any, Final
 import click
 
 from emuplugin.cli.exit_codes import ExitCode, exit_code
+from emuplugin.cli.sandbox_options import LIMIT_OPTIONS
 from emuplugin.cli.style import bold, dim, red
 from emuplugin.errors import (
     BuildError,
@@ -31,9 +32,6 @@ from emuplugin.errors import (
 
 _SCREEN: Final = 20
 """Lines of a traceback or of compiler output that are shown; the JSON has all of them."""
-
-_LIMIT_OPTIONS: Final = ("memory", "seconds")
-"""Limits of the sandbox that are options too."""
 
 
 class NotFoundError(SymbolNotFoundError):
@@ -99,8 +97,8 @@ def _details(error: BaseException) -> list[str]:
         return _screen(error.text.removeprefix(error.message).strip("\n"))
     if isinstance(error, GoExit):
         return ["an emulated plugin cannot end this process; its code is not passed on"]
-    if isinstance(error, LimitExceeded) and error.limit in _LIMIT_OPTIONS:
-        return [f"here the option is --{error.limit}"]
+    if isinstance(error, LimitExceeded) and error.limit in LIMIT_OPTIONS:
+        return [f"here the option is {LIMIT_OPTIONS[error.limit]}"]
     if isinstance(error, BuildError):
         return _screen(str(error).partition("\n")[2])
     if isinstance(error, PathError) and error.path and not os.path.lexists(error.path):

@@ -42,6 +42,9 @@ class Image:
     def read(self, address: int, size: int) -> bytes:
         return bytes(self.view(address, size))
 
+    def check(self, address: int, size: int) -> None:
+        self.read(address, size)
+
     def read_u8(self, address: int) -> int:
         return self.view(address, 1)[0]
 

@@ -2,51 +2,48 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from emuplugin.cli.quantities import (
+    COUNT,
+    FIXED_COUNT,
+    MEMORY,
+    SIZE,
+    TIME,
+    UNLIMITED,
+    MountOption,
+    assignment,
+    file,
+    grant,
+    mount,
+    seed,
+)
+
 if TYPE_CHECKING:
-    from emuplugin.sandbox import Sandbox
+    from emuplugin.network import Network
+    from emuplugin.sandbox import Clock, Limits, Mount, Sandbox
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_UNITS: Final = {
-    "": 1,
-    "B": 1,
-    "KB": 1000,
-    "MB": 1000**2,
-    "GB": 1000**3,
-    "K": 1 << 10,
-    "M": 1 << 20,
-    "G": 1 << 30,
-    "KIB": 1 << 10,
-    "MIB": 1 << 20,
-    "GIB": 1 << 30,
-}
-
-
-def size(text: str) -> int:
-    """A number of bytes: ``256MiB``, ``1G``, ``1073741824``."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([A-Za-z]*)", text)
-    unit = _UNITS.get(match[2].upper()) if match else None
-    if match is None or unit is None or float(match[1]) * unit < 1:
-        raise click.BadParameter(f"{text!r} is not a size: write one like 256MiB")
-    return int(float(match[1]) * unit)
-
-
-def assignment(text: str) -> tuple[str, str]:
-    """``NAME=VALUE``."""
-    name, mark, value = text.partition("=")
-    if not name or not mark:
-        raise click.BadParameter(f"{text!r} is not of the form NAME=VALUE")
-    return name, value
-
-
-_OPTIONS: Final = (
+_FINDS: Final = (
+    click.option(
+        "--sandbox",
+        "sandbox_file",
+        metavar="FILE",
+        help="Take the sandbox from a TOML or JSON file; the options below change it.",
+    ),
+    click.option(
+        "--preset",
+        type=click.Choice(("strict", "default", "trusted")),
+        metavar="NAME",
+        help="Where to start from: strict has small limits, default those for any plugin, trusted "
+        "hardly any, with the host's clock and chance. None grants files or network.",
+    ),
     click.option(
         "--env",
         type=assignment,
@@ -69,61 +66,218 @@ _OPTIONS: Final = (
         "Without it there is nothing to read.",
     ),
     click.option(
+        "--mount",
+        "mounts",
+        type=mount,
+        metavar="HOST:GUEST[:MODE]",
+        multiple=True,
+        help="Show a folder to the plugin (repeat), to read; with the mode write to change it, "
+        "with overlay to change it in memory only.",
+    ),
+    click.option(
+        "--file",
+        "files",
+        type=file,
+        metavar="HOST:GUEST",
+        multiple=True,
+        help="Give the plugin a copy of a file (repeat).",
+    ),
+    click.option(
+        "--network",
+        "grants",
+        type=grant,
+        metavar="GRANT",
+        multiple=True,
+        help="Open the network (repeat): connect=HOST:PORT, listen=HOST:PORT, "
+        "resolve=NAME=ADDRESS. HOST may be *.example.org, 10.0.0.0/8 or *, PORT *.",
+    ),
+    click.option(
+        "--clock",
+        type=click.Choice(("virtual", "host")),
+        metavar="KIND",
+        help="virtual, which starts at the same time in each run, or host.",
+    ),
+    click.option(
         "--seed",
-        type=click.IntRange(min=0),
+        type=seed,
         metavar="NUMBER",
-        default=0,
-        show_default=True,
-        help="Where all of the plugin's randomness comes from: the same seed, the same run.",
+        help="Where all randomness comes from: the same seed, the same run. "
+        "host: the host's.  [default: 0]",
     ),
     click.option(
-        "--memory",
-        type=size,
-        metavar="SIZE",
-        default="1GiB",
-        show_default=True,
-        help="Memory that the plugin may use.",
-    ),
-    click.option(
-        "--seconds",
-        type=click.FloatRange(min=0, min_open=True),
+        "--cpus",
+        type=int,
         metavar="NUMBER",
-        help="Time that opening and each call may take.  [default: no limit]",
+        help="What runtime.NumCPU tells, 1 to 64.  [default: 1]",
     ),
 )
+_LIMITS: Final = (
+    ("seconds", TIME, "TIME", "Time for opening and each call: 5, 500ms, 2min."),
+    ("instructions", COUNT, "NUMBER", "Instructions for opening and each call: 2e9."),
+    ("memory", MEMORY, "SIZE", "Memory of the plugin: 256MiB."),
+    ("output", SIZE, "SIZE", "What it may print."),
+    ("file_bytes", SIZE, "SIZE", "What it may write into files."),
+    ("open_files", FIXED_COUNT, "NUMBER", "Files open at once."),
+    ("goroutines", COUNT, "NUMBER", "Goroutines at once."),
+    ("threads", FIXED_COUNT, "NUMBER", "Threads at once."),
+)
+
+
+#: The options that are limits, as they are written, by their names in ``Limits``.
+LIMIT_OPTIONS: Final = {
+    # Without the "-bytes" it would be a file to write, in other commands.
+    name: "--output-bytes" if name == "output" else f"--{name.replace('_', '-')}"
+    for name, *_ in _LIMITS
+}
+
+
+def _param(limit: str) -> str:
+    """The parameter of a limit's option."""
+    return LIMIT_OPTIONS[limit].lstrip("-").replace("-", "_")
+
+
+def _limit_options() -> list[Callable[[F], F]]:
+    return [
+        click.option(LIMIT_OPTIONS[name], _param(name), type=kind, metavar=metavar, help=text)
+        for name, kind, metavar, text in _LIMITS
+    ]
+
+
+_SANDBOX_PARAMS: Final = frozenset(
+    ("sandbox_file", "preset", "env", "args", "stdin", "mounts", "files", "grants", "clock",
+     "seed", "cpus")
+)  # fmt: skip
 
 
 def sandbox_options(command: F) -> F:
     """Give a command the options above; it gets them as keyword arguments."""
-    for option in reversed(_OPTIONS):
+    for option in reversed((*_FINDS, *_limit_options())):
         command = option(command)
     return command
 
 
+class SandboxCommand(click.Command):
+    """A command with :func:`sandbox_options`, whose help lists them apart from its own."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {
+            "Options": [],
+            "What the plugin finds": [],
+            "What it may use up ('unlimited': no limit)": [],
+        }
+        own, finds, limits = sections.values()
+        limit_params = {_param(name) for name in LIMIT_OPTIONS}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            # Arguments are in the usage already; not every version of click leaves them out.
+            if record is not None and isinstance(param, click.Option):
+                name = param.name or ""
+                chosen = finds if name in _SANDBOX_PARAMS else own
+                (limits if name in limit_params else chosen).append(record)
+        for title, records in sections.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records, col_max=28)
+
+
 @dataclass(frozen=True)
 class SandboxOptions:
-    """What was asked for; the attributes are the options."""
+    """What was asked for. The attributes are the options; those not given are None or empty."""
 
+    sandbox_file: str | None
+    preset: str | None
     env: tuple[tuple[str, str], ...]
     args: tuple[str, ...]
     stdin: IO[bytes] | None
-    seed: int
-    memory: int
-    seconds: float | None
+    mounts: tuple[MountOption, ...]
+    files: tuple[tuple[str, str], ...]
+    grants: tuple[tuple[str, str], ...]
+    clock: Clock | None
+    seed: int | str | None
+    cpus: int | None
+    seconds: float | str | None
+    instructions: int | str | None
+    memory: int | str | None
+    output_bytes: int | str | None
+    file_bytes: int | str | None
+    open_files: int | str | None
+    goroutines: int | str | None
+    threads: int | str | None
 
-    def sandbox(self, stdout: IO[bytes] | None, stderr: IO[bytes] | None) -> Sandbox:
-        """The sandbox, with output that goes to these files, else to where this command's goes."""
-        from emuplugin.sandbox import Limits, Sandbox
-
+    def sandbox(
+        self, stdout: IO[bytes] | None, stderr: IO[bytes] | None, preset: str = "default"
+    ) -> Sandbox:
+        """The sandbox, with output that goes to these files, else to where this command's goes.
+        ``preset`` is where it starts from unless something else was asked for."""
         try:
-            return Sandbox(
-                args=("plugin", *self.args),
-                env=dict(self.env),
-                stdin=self.stdin,
+            base = self._base(preset)
+            return replace(
+                base,
+                args=("plugin", *self.args) if self.args else base.args,
+                env={**base.env, **dict(self.env)},
+                stdin=self.stdin or base.stdin,
                 stdout=stdout,
                 stderr=stderr,
-                seed=self.seed,
-                limits=Limits(memory=self.memory, seconds=self.seconds),
+                mounts={**base.mounts, **self._mounts()},
+                files={**base.files, **self._files()},
+                network=self._network(base.network),
+                clock=self.clock or base.clock,
+                seed=self._seed(base.seed),
+                cpus=self.cpus or base.cpus,
+                limits=self._limits(base.limits),
             )
         except ValueError as error:
             raise click.UsageError(str(error)) from error
+
+    def _seed(self, base: int | None) -> int | None:
+        if self.seed is None:
+            return base
+        return self.seed if isinstance(self.seed, int) else None  # the word "host"
+
+    def _base(self, preset: str) -> Sandbox:
+        from emuplugin.presets import PRESETS
+        from emuplugin.sandbox import Sandbox
+
+        if self.sandbox_file is None:
+            return Sandbox(**PRESETS[self.preset or preset])
+        if self.preset is not None:
+            raise click.UsageError(
+                "--preset and --sandbox exclude each other: a sandbox file names its preset itself"
+            )
+        return Sandbox.load(self.sandbox_file)
+
+    def _limits(self, base: Limits) -> Limits:
+        given = {name: getattr(self, _param(name)) for name in LIMIT_OPTIONS}
+        changes: dict[str, Any] = {
+            name: None if value == UNLIMITED else value
+            for name, value in given.items()
+            if value is not None
+        }
+        return replace(base, **changes)
+
+    def _mounts(self) -> dict[str, Mount]:
+        from emuplugin.sandbox import Mount
+
+        return {guest: Mount(host, mode) for host, guest, mode in self.mounts}
+
+    def _files(self) -> dict[str, bytes]:
+        files = {}
+        for host, guest in self.files:
+            try:
+                files[guest] = Path(host).read_bytes()
+            except OSError as error:
+                raise click.UsageError(
+                    f"--file: {host} cannot be read: {error.strerror or error}"
+                ) from error
+        return files
+
+    def _network(self, base: Network) -> Network:
+        connect = [value for kind, value in self.grants if kind == "connect"]
+        listen = [value for kind, value in self.grants if kind == "listen"]
+        resolve = dict(value.split("=", 1) for kind, value in self.grants if kind == "resolve")
+        return replace(
+            base,
+            connect=(*base.connect, *connect),
+            listen=(*base.listen, *listen),
+            resolve={**base.resolve, **resolve},
+        )

@@ -17,7 +17,9 @@ from emuplugin.cli.go_json import to_json
 from emuplugin.cli.go_text import to_text
 from emuplugin.cli.passthrough import Passthrough
 from emuplugin.cli.sandbox_options import SandboxOptions
+from emuplugin.cli.showing import Showing
 from emuplugin.errors import GoError, SymbolNotFoundError
+from emuplugin.machine import Machine
 from emuplugin.plugin import Plugin
 from emuplugin.values import Function, GoType, Variable
 
@@ -38,7 +40,7 @@ class Session:
         if isinstance(symbol, Variable):
             return symbol
         raise click.UsageError(
-            f"{name} is a function ({symbol.signature}), not a variable: use emuplugin call"
+            f"{name} is a function ({symbol.go_type.signature}), not a variable: use emuplugin call"
         )
 
     def function(self, name: str) -> Function:
@@ -99,29 +101,37 @@ class Session:
 
 @contextmanager
 def open_session(
-    path: str, options: SandboxOptions, document: Document, *, as_json: bool
+    path: str,
+    options: SandboxOptions,
+    document: Document,
+    showing: Showing,
+    *,
+    preset: str = "default",
 ) -> Iterator[Session]:
     """Open the plugin at ``path`` in a sandbox of its own, and close it at the end.
 
-    What the plugin prints passes through; with ``as_json`` it becomes the document's "stdout" and
-    "stderr", because nothing but the document may be printed then.
+    What the plugin prints passes through; with ``--json`` it becomes the document's "stdout" and
+    "stderr", because nothing but the document may be printed then. A report is shown, or becomes
+    part of the document, however the command ends. ``preset`` is the sandbox to start from.
     """
-    from emuplugin.machine import Machine
-
-    if not as_json:
+    if not showing.as_json:
         output = Passthrough()
-        with Machine(options.sandbox(cast(IO[bytes], output), None)) as machine:
+        with Machine(options.sandbox(cast(IO[bytes], output), None, preset)) as machine:
             try:
                 yield Session(machine.open(path), document, output)
             finally:
                 if sys.stdout.isatty():  # an error message may follow
                     output.end_line()
+                showing.show(machine.report)
         return
     captured = {"stdout": io.BytesIO(), "stderr": io.BytesIO()}
     with json_document(True, document):
         try:
-            with Machine(options.sandbox(**captured)) as machine:
-                yield Session(machine.open(path), document)
+            with Machine(options.sandbox(**captured, preset=preset)) as machine:
+                try:
+                    yield Session(machine.open(path), document)
+                finally:
+                    showing.note(machine.report, document)
         finally:
             for name, stream in captured.items():
                 document[name] = stream.getvalue().decode("utf-8", "surrogateescape")

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from emuplugin.cli.sandbox_options import SandboxOptions, sandbox_options
+from emuplugin.cli.sandbox_options import SandboxCommand, SandboxOptions, sandbox_options
 
 _EPILOG = """\b
 Examples:
@@ -25,7 +25,9 @@ In a program, for type checkers only:
 """
 
 
-@click.command(epilog=_EPILOG, short_help="Write Python type stubs of the exports.")
+@click.command(
+    cls=SandboxCommand, epilog=_EPILOG, short_help="Write Python type stubs of the exports."
+)
 @click.argument("plugin")
 @click.option(
     "-o",

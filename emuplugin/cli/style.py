@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import sys
 import textwrap
@@ -11,8 +10,11 @@ from typing import Final
 
 import click
 
+from emuplugin.printable import plain
+
+__all__ = ["bold", "dim", "green", "in_colour", "item", "plain", "red", "width"]
+
 _MAX_WIDTH: Final = 100
-_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def in_colour() -> bool:
@@ -47,12 +49,6 @@ def red(text: str) -> str:
 
 def green(text: str) -> str:
     return click.style(text, fg="green", bold=True) if in_colour() else text
-
-
-def plain(text: str) -> str:
-    """Text from a plugin on one line and harmless to a terminal: control characters, which could
-    recolour or erase what was printed, are written out."""
-    return _UNPRINTABLE.sub(lambda match: repr(match[0])[1:-1], text)
 
 
 def item(label: str, text: str, indent: int, columns: int | None) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
 from emuplugin.cli.call import NumbersAsArguments, unmark
-from emuplugin.cli.sandbox_options import SandboxOptions, sandbox_options
+from emuplugin.cli.sandbox_options import SandboxCommand, SandboxOptions, sandbox_options
+from emuplugin.cli.showing import Showing, report_options
 
 _GET_EPILOG = """\b
 Examples:
@@ -37,17 +39,26 @@ VALUE is written like an argument of emuplugin call: see emuplugin call --help.
 """
 
 
-@click.command(epilog=_GET_EPILOG, short_help="Print an exported variable.")
+@click.command(cls=SandboxCommand, epilog=_GET_EPILOG, short_help="Print an exported variable.")
 @click.argument("plugin")
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@report_options()
 @sandbox_options
-def get(plugin: str, name: str, as_json: bool, **options: Any) -> None:
+def get(
+    plugin: str,
+    name: str,
+    as_json: bool,
+    report: bool,
+    report_file: Path | None,
+    **options: Any,
+) -> None:
     """Open PLUGIN, which runs its init functions, and print its variable NAME."""
     from emuplugin.cli.session import open_session
 
     document: dict[str, Any] = {"name": name, "type": None, "value": None}
-    with open_session(plugin, SandboxOptions(**options), document, as_json=as_json) as session:
+    showing = Showing(as_json, report, report_file)
+    with open_session(plugin, SandboxOptions(**options), document, showing) as session:
         variable = session.variable(name)
         if as_json:
             _note(document, variable)
@@ -69,6 +80,7 @@ def get(plugin: str, name: str, as_json: bool, **options: Any) -> None:
     "--call", "function", metavar="NAME", help="Then call this function with ARGS, print results."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@report_options()
 @sandbox_options
 def set_(
     plugin: str,
@@ -77,6 +89,8 @@ def set_(
     arguments: tuple[str, ...],
     function: str | None,
     as_json: bool,
+    report: bool,
+    report_file: Path | None,
     **options: Any,
 ) -> None:
     """Open PLUGIN and set its variable NAME to VALUE.
@@ -94,7 +108,8 @@ def set_(
     document: dict[str, Any] = {"name": name, "type": None, "value": None}
     if function is not None:
         document |= {"results": None, "types": None}
-    with open_session(plugin, SandboxOptions(**options), document, as_json=as_json) as session:
+    showing = Showing(as_json, report, report_file)
+    with open_session(plugin, SandboxOptions(**options), document, showing) as session:
         variable = session.assign(name, value)
         if as_json:
             _note(document, variable)

@@ -53,6 +53,16 @@ class Memory:
             return None
         return self._bytes[at : at + size]
 
+    def check(self, address: int, size: int) -> None:
+        """GuestMemoryError unless there is memory in all of ``[address, address + size)``."""
+        if size > self._most:
+            raise GuestMemoryError(address, size, "more than the machine's memory at")
+        if size:
+            try:
+                self.physical(address, size)
+            except GuestMemoryError:
+                self.pieces(address, size)
+
     def read(self, address: int, size: int) -> bytes:
         """``size`` bytes at ``address``; they may span areas."""
         if not size:

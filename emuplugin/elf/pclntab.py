@@ -49,6 +49,15 @@ class Frame(NamedTuple):
     inlined: bool
 
 
+class Inlined(NamedTuple):
+    """A call that the compiler merged into its caller (``runtime.inlinedCall``): the function that
+    was called, an address of the code that called it, and the line that the function begins on."""
+
+    function: str
+    parent_pc: int
+    start_line: int
+
+
 class PclnTable:
     """Functions by address.
 
@@ -171,7 +180,9 @@ class Func:
 
     def file(self, pc: int) -> str:
         """The source file at ``pc``, "?" when there is none (``funcline1``, ``funcfile``)."""
-        number = self._value(self._pcfile, pc)
+        return self._file(self._value(self._pcfile, pc))
+
+    def _file(self, number: int) -> str:
         units = self._table._units
         at = (self._unit + number) * 4
         if number < 0 or at + 4 > len(units):
@@ -221,6 +232,67 @@ class Func:
             pc = self.entry + parent_pc
         frames.append(Frame(self.name, self.file(pc), self.line(pc), inlined=False))
         return tuple(frames)
+
+    def lines(self) -> Iterator[tuple[int, int, int]]:
+        """The stretches of code and their lines: (first address, address after the last, line).
+        Inside an inlined call the line is the callee's."""
+        return self._ranges(self._pcln)
+
+    def files(self) -> Iterator[tuple[int, int, str]]:
+        """The stretches of code and their files, likewise."""
+        return (
+            (start, end, self._file(number)) for start, end, number in self._ranges(self._pcfile)
+        )
+
+    def inline_indices(self) -> Iterator[tuple[int, int, int]]:
+        """The stretches of code and the inlined call that each belongs to, -1 for the function's
+        own: a number in :meth:`inlined`."""
+        if self._npcdata <= PCDATA_InlTreeIndex:
+            return iter(())
+        at = self._offset + _FUNC.size + 4 * PCDATA_InlTreeIndex
+        (offset,) = struct.unpack_from("<I", self._table._functions, at)
+        return self._ranges(offset)
+
+    def inlined(self) -> list[Inlined]:
+        """The calls that the compiler merged into this function, by number; an outer one comes
+        before those inside it."""
+        tree = self.funcdata(FUNCDATA_InlTree)
+        if tree is None:
+            return []
+        count = max((index for _, _, index in self.inline_indices()), default=-1) + 1
+        gofunc = self._table._gofunc
+        calls = []
+        for at in range(tree, tree + count * _INLINED_CALL.size, _INLINED_CALL.size):
+            if at + _INLINED_CALL.size > len(gofunc):
+                break
+            _func_id, name, parent_pc, start_line = _INLINED_CALL.unpack_from(gofunc, at)
+            calls.append(Inlined(self._table.name_at(name), self.entry + parent_pc, start_line))
+        return calls
+
+    def _ranges(self, offset: int) -> Iterator[tuple[int, int, int]]:
+        """All of a pc-value table; it ends with a change of zero."""
+        if offset == 0:
+            return
+        table = self._table._tables
+        at, here, value, start, stop = offset, self.entry, -1, self.entry, self.end
+        try:
+            while here < stop:
+                # Nearly all of them are single bytes, and whole tables are walked.
+                change = table[at]
+                at += 1
+                if change >= 0x80:
+                    change, at = _varint(table, at - 1)
+                if change == 0 and here != start:
+                    return
+                value += -(change >> 1) - 1 if change & 1 else change >> 1
+                advance = table[at]
+                at += 1
+                if advance >= 0x80:
+                    advance, at = _varint(table, at - 1)
+                yield here, here + advance, value
+                here += advance
+        except IndexError as error:
+            raise FormatError("Go function table is corrupt: it ends in a number") from error
 
     def _value(self, offset: int, pc: int) -> int:
         """Walk a pc-value table to ``pc``; -1 if it does not get there.

@@ -19,6 +19,7 @@ from emuplugin.cpu.cpuid import GO_FEATURES
 from . import environment
 from .gcprog import pointer_mask
 from .goruntime import GoRuntime
+from .monitor import Monitor
 from .stubs import Stubs
 
 #: Where boot keeps what the runtime would have put in its binary or on its first stack: g0,
@@ -415,6 +416,13 @@ def main_variables(boot: Boot) -> None:
     runtime.set_if_present("runtime.mainInitDone", 1)
 
 
+def monitor(boot: Boot) -> None:
+    """The thread of ``sysmon``."""
+    value = boot.store(pack("<Q", Monitor(boot.runtime).entry))
+    boot.call("runtime.newm", value, 0, _MAX_UINT64)
+    boot.call("runtime.osyield.abi0")
+
+
 def caller_goroutine(boot: Boot) -> None:
     """A goroutine of the host's, entered through the scheduler (``newproc``, ``mstart``)."""
     runtime = boot.runtime
@@ -446,6 +454,7 @@ STEPS: tuple[tuple[Callable[[Boot], None], str], ...] = (
     (collector, "gcinit"),
     (processors, "procresize"),
     (main_variables, "main"),
+    (monitor, "newm(sysmon)"),
     (caller_goroutine, "newproc, mstart"),
     (world, "gcenable"),
 )

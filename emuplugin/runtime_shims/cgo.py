@@ -9,17 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from emuplugin.cpu import registers as reg
-from emuplugin.cpu.address_space import PAGE_SIZE, PROT_READ, PROT_WRITE
+from emuplugin.cpu.address_space import PAGE_SIZE, PROT_READ, PROT_WRITE, NoMemoryError
 from emuplugin.elf.file import ElfFile
+from emuplugin.errors import GoFatal
 
 from .goruntime import GoRuntime
 from .image import TLS_G
 from .kernel.memory import MMAP_BASE, MMAP_END
+from .kernel.table import Errno
 from .kernel.threads import WaitingError
 from .libc.call import CCall
 from .libc.library import CLibrary
 
 _STACK_SIZE = 1 << 18
+_NO_THREAD = "runtime/cgo: pthread_create failed: Resource temporarily unavailable"
 # The middle of a page behind the stack: C reads a canary above the thread pointer, g lies below.
 _THREAD_POINTER = PAGE_SIZE // 2
 
@@ -59,9 +62,13 @@ class CThreads:
         # mstart0 takes stack.hi for the size and finds the stack where it runs.
         runtime.set_at(g, "runtime.g", "stack.hi", _STACK_SIZE)
         memory.write_u64(top - 16, self._end)
-        thread = process.kernel.threads.add(
-            {reg.RIP: function, reg.RSP: top - 16, reg.FS_BASE: thread_pointer, reg.R14: g}
-        )
+        try:
+            thread = process.kernel.threads.add(
+                {reg.RIP: function, reg.RSP: top - 16, reg.FS_BASE: thread_pointer, reg.R14: g}
+            )
+        except Errno:
+            # runtime/cgo/gcc_libinit.c: _cgo_try_pthread_create tries for a while, then aborts.
+            raise GoFatal(_NO_THREAD) from None
         self._stacks[thread.tid] = low
         return 0
 
@@ -69,7 +76,7 @@ class CThreads:
         space, size = self._process.space, _STACK_SIZE + PAGE_SIZE
         at = space.gap(size, MMAP_BASE, MMAP_END)
         if at is None:
-            raise MemoryError("no room for another thread's stack")
+            raise NoMemoryError
         space.map(at, size, PROT_READ | PROT_WRITE, "[thread stack]")
         return at
 

@@ -47,6 +47,7 @@ class Endings:
             ("runtime.Goexit", self._goexit_called),
             ("runtime.throw", self._throw),
             ("runtime.fatal", self._throw),
+            ("runtime.fatalsignal", self._throw),
         ):
             entry = symbol(name)
             if entry is not None:

@@ -18,6 +18,7 @@ _SYSTEM_PAGE = 0x2_0000_0000
 _THREAD_AREA = 0x2_1000_0000
 _STACK = 0x2_2000_0000
 STACK_SIZE = 1 << 20
+_GO_HEAP = 0xC0 << 32  # where boot.py lets it start
 # Guest-physical addresses are handed out contiguously; this much more than may be present keeps
 # mappings that are hardly touched from being refused. Windows charges a mapping's whole size
 # against its commit limit, so there it is no more than may be present.
@@ -31,6 +32,8 @@ class Process:
         pages = sandbox.limits.memory >> PAGE_SHIFT
         self.physical = PhysicalMemory(sandbox.limits.memory * _SPAN_FACTOR)
         self.space = AddressSpace(self.physical, pages)
+        # The heap grows by pieces, and large slices are to be one buffer for Python.
+        self.space.keep_together(_GO_HEAP, self.physical.span // 2)
         self.memory = Memory(self.space)
         self.engine = Engine(self.space, _SYSTEM_PAGE)
         self.kernel = Kernel(self.engine, self.space, sandbox)

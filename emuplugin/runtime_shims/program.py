@@ -24,6 +24,7 @@ from .callbacks import CallbackFrame, Callbacks
 from .caller import Caller, Goexit, Panic, PanicValue
 from .cgo import CThreads, has_c_code, tell_c_that_go_runs
 from .endings import Endings
+from .goroutine_limit import GoroutineLimit
 from .goruntime import CallResult, GoRuntime
 from .image import Image, map_image
 from .inits import AllocationCounter, InitTrace, init_tasks, is_of_runtime
@@ -34,6 +35,7 @@ from .libc.library import CLibrary
 from .preemption import Preemption
 from .process import Process
 from .roots import Root, Roots
+from .signalling import Signalling
 from .stubs import STUBS_BASE
 from .type_area import TypeArea
 
@@ -127,6 +129,12 @@ class Program:
             self.preemption = Preemption(self.runtime)
             self.interruption = Interruption(self.caller)
             process.kernel.on_tick = self._tick
+            self.signalling = Signalling(self.runtime)
+            process.kernel.awaits_signals = self.signalling.awaited
+            process.kernel.on_sleep = self.interruption.sleeping
+            process.kernel.on_wake = self._wake
+            self._goroutines = GoroutineLimit(self.runtime, sandbox.limits.goroutines)
+            process.kernel.on_growth = self._goroutines.check
             start = perf_counter()
             self._boot = Boot(self.runtime, first.moduledata)
             if has_c_code(file):
@@ -175,8 +183,12 @@ class Program:
             self.call_runtime("runtime.itabAdd", itab)
 
     def _tick(self) -> None:
-        self.interruption.tick()
+        self._goroutines.check()
         self.preemption.tick()
+
+    def _wake(self) -> None:
+        if self.interruption.tick():
+            self.preemption.tick()
 
     @cached_property
     def type_area(self) -> TypeArea:
@@ -197,8 +209,9 @@ class Program:
         return PclnTable(self.runtime.stubs.pclntab, STUBS_BASE)
 
     def symbol(self, name: str) -> int | None:
-        """The address of a symbol in whichever module defines it first."""
-        return self._defined(name)
+        """The address of a symbol in whichever module defines it first, ours last."""
+        address = self._defined(name)
+        return self.runtime.stubs.symbols.get(name) if address is None else address
 
     def run_inits(self, module: Module) -> Panic | Goexit | None:
         """Run a module's pending init functions, up to the first that does not return: then this is

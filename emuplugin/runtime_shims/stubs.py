@@ -17,6 +17,7 @@ from emuplugin.cpu.address_space import PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WR
 from emuplugin.cpu.memory import Memory
 
 from .layouts import Layout
+from .map_stubs import map_stubs
 
 STUBS_BASE = 0x3_0000_0000
 _TABLES = STUBS_BASE + 0x10000
@@ -116,6 +117,8 @@ class Stubs:
         )
         # func(_ *g, fn unsafe.Pointer) bool { newproc((*funcval)(fn)); return true }
         spawn_code = self._calling_stub("emuplugin.spawn", b"\x48\x89\xd8", newproc, _RETURN_TRUE)
+        #: Functions that are called by name, like those of the plugins.
+        self.symbols = {stub.name: self._place(*stub) for stub in map_stubs()}
         memory.write(STUBS_BASE, self._code)
         #: A func value whose code is ``idle``.
         self.idle_value = _TABLES

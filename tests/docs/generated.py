@@ -21,12 +21,14 @@ from typing import Any
 import click
 
 import emuplugin
-from emuplugin import build, errors
+from emuplugin import Sandbox, build, errors
 from emuplugin.build import PATCHES
 from emuplugin.cli.app import app
 from emuplugin.cli.exit_codes import MEANINGS
+from emuplugin.cli.sandbox_options import LIMIT_OPTIONS
 from emuplugin.elf.buildinfo import BuildInfo, Module
 from emuplugin.elf.refusals import GOAMD64_LEVELS
+from emuplugin.report import ConnectionAttempt, FileUse, ProcessAttempt, Refusal, Report
 from emuplugin.runtime_shims import boot
 from emuplugin.runtime_shims.inits import InitTrace
 from emuplugin.runtime_shims.kernel import kernel  # noqa: F401  (its subjects fill the table)
@@ -41,18 +43,31 @@ _PART = re.compile(
 )
 
 _NEWLINE = "\n"
+_STARS: dict[object, str] = {
+    inspect.Parameter.VAR_POSITIONAL: "*",
+    inspect.Parameter.VAR_KEYWORD: "**",
+}
 
 #: What the API reference shows of each class: its members in reading order.
 MEMBERS: dict[type, tuple[str, ...]] = {
-    emuplugin.Machine: ("open", "close", "state", "plugins"),
+    emuplugin.Machine: ("open", "reset", "close", "state", "plugins", "report", "listening", "instructions"),
     emuplugin.Plugin: (
         "lookup", "exports", "type", "make", "types", "build_info", "init_trace", "relocations",
         "close",
     ),
     emuplugin.Variable: ("value", "type"),
     emuplugin.Function: ("__call__", "results", "type", "signature"),
-    emuplugin.Sandbox: (),
+    emuplugin.Sandbox: ("strict", "default", "trusted", "load", "from_toml", "from_json"),
     emuplugin.Limits: (),
+    emuplugin.Mount: (),
+    emuplugin.Network: (),
+    emuplugin.Connection: ("accept_now",),
+    emuplugin.Datagrams: ("recv", "send", "settimeout", "close"),
+    Report: ("to_dict", "to_json"),
+    Refusal: (),
+    FileUse: (),
+    ConnectionAttempt: (),
+    ProcessAttempt: (),
     InitTrace: (),
     BuildInfo: (),
     Module: (),
@@ -92,7 +107,10 @@ def _class(kind: type) -> Iterator[str]:
     yield _docstring(kind)
     for name in MEMBERS[kind]:
         member = inspect.getattr_static(kind, name)
-        if isinstance(member, FunctionType):
+        if isinstance(member, classmethod):
+            member = member.__func__
+            yield from ("", f"**`{_signature(member, f'{kind.__name__}.{name}')}`**", "")
+        elif isinstance(member, FunctionType):
             title = _signature(member, "" if name == "__call__" else f".{name}")
             yield from ("", f"**`{kind.__name__.lower()}{title}`**", "")
         else:
@@ -122,12 +140,12 @@ def _signature(thing: Callable[..., Any], name: str) -> str:
     signature = inspect.signature(thing)
     parameters, keyword_only = [], False
     for parameter in signature.parameters.values():
-        if parameter.name == "self":
+        if parameter.name in ("self", "cls"):
             continue
         if parameter.kind is parameter.KEYWORD_ONLY and not keyword_only:
             parameters.append("*")
             keyword_only = True
-        star = "*" if parameter.kind is parameter.VAR_POSITIONAL else ""
+        star = _STARS.get(parameter.kind, "")
         default = "" if parameter.default is parameter.empty else f" = {parameter.default!r}"
         parameters.append(f"{star}{parameter.name}: {parameter.annotation}{default}")
     returns = signature.return_annotation
@@ -261,6 +279,27 @@ def _exit_codes() -> Iterator[str]:
         yield f"| {int(code)} | {meaning} |"
 
 
+def _presets() -> Iterator[str]:
+    yield from ("| option | strict | default | trusted |", "| --- | ---: | ---: | ---: |")
+    boxes = [Sandbox.strict(), Sandbox.default(), Sandbox.trusted()]
+    for name, option in LIMIT_OPTIONS.items():
+        cells = [_amount(name, getattr(box.limits, name)) for box in boxes]
+        yield f"| `{option}` | {' | '.join(cells)} |"
+    for name in ("clock", "seed"):
+        cells = ["host" if getattr(box, name) is None else str(getattr(box, name)) for box in boxes]
+        yield f"| `--{name}` | {' | '.join(cells)} |"
+
+
+def _amount(name: str, value: float | None) -> str:
+    if value is None:
+        return "unlimited"
+    if name == "seconds":
+        return f"{value:g} s"
+    if name in ("memory", "output", "file_bytes"):
+        return f"{int(value) >> 20:,} MiB"
+    return f"{value:,}"
+
+
 def _commands() -> Iterator[str]:
     for name, command in app.commands.items():
         arguments = [p for p in command.params if isinstance(p, click.Argument)]
@@ -282,7 +321,8 @@ def _argument(argument: click.Argument) -> str:
 def _option(option: click.Option) -> str:
     value = "" if option.is_flag else f" {option.metavar or 'TEXT'}"
     default = f" Default: {option.default}." if option.show_default else ""
-    return f"- `{', '.join(option.opts)}{value}`: {option.help}{default}"
+    names = ", ".join([*option.opts, *option.secondary_opts])
+    return f"- `{names}{value}`: {option.help}{default}"
 
 
 _PARTS: dict[str, Callable[[], Iterator[str]]] = {
@@ -295,6 +335,7 @@ _PARTS: dict[str, Callable[[], Iterator[str]]] = {
     "boot steps": _steps,
     "error tree": _error_tree,
     "exit codes": _exit_codes,
+    "presets": _presets,
     "commands": _commands,
 }
 #: The names of all parts that there are.

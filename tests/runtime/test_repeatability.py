@@ -88,7 +88,7 @@ def test_the_instruction_budget_is_per_call(open_runtime: Open) -> None:
     limit = 2 * max(one, opened)
     plugin = open_runtime(limits=Limits(instructions=limit, seconds=120))
     before = plugin.machine.instructions
-    for _ in range(10):
+    for _ in range(100):
         run(plugin, "Recurse", 5000)
     assert plugin.machine.instructions - before > limit
 

@@ -1,18 +1,21 @@
-"""Time: the machine's clock, the system calls that read it or sleep (man 2 clock_gettime,
+"""Time: the machine's clocks, the system calls that read them or sleep (man 2 clock_gettime,
 nanosleep), and the processor's time-stamp counter.
 
-The clock is virtual: it starts at a fixed date, moves a little with every look at it and with
-work, and jumps when every thread sleeps. So nothing waits, and runs repeat.
+The virtual clock starts at a fixed date, moves a little with every look at it and with work, and
+jumps when every thread sleeps. So nothing waits, and runs repeat. The host's clock is the host's:
+who sleeps then, sleeps for real.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time as host
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
 
 from emuplugin.cpu import registers as reg
 
 from . import linux
-from .table import Errno, syscall
+from .table import Errno, refuse, signed32, syscall
 
 if TYPE_CHECKING:
     from .kernel import Kernel
@@ -22,28 +25,99 @@ SECOND = 1_000_000_000
 TICK = 100
 
 
-class VirtualClock:
-    """Nanoseconds since the machine's start (``monotonic``) and since the epoch (``realtime``)."""
+class Clock(Protocol):
+    """Nanoseconds since the machine's start (``monotonic``, which starts at one second), since
+    1970 (``realtime``), and of work, without sleep (``cpu``)."""
 
-    def __init__(self, epoch: float) -> None:
+    virtual: bool
+
+    @property
+    def now(self) -> int:
+        """``monotonic``, for those who only look on: time does not move by it."""
+
+    def monotonic(self) -> int: ...
+    def realtime(self) -> int: ...
+    def cpu(self) -> int: ...
+
+    def advance(self, nanoseconds: int) -> None:
+        """Work was done for so long."""
+
+    def advance_to(self, monotonic: int) -> None:
+        """Jump to a later moment, as if everybody had slept until then."""
+
+    def slept(self, nanoseconds: int) -> None:
+        """Everybody slept for real for so long."""
+
+
+class VirtualClock:
+    """See :class:`Clock`. ``epoch`` is the date, in seconds since 1970, at which it starts;
+    ``work`` tells the nanoseconds that the guest has worked."""
+
+    virtual = True
+
+    def __init__(self, epoch: float, work: Callable[[], int]) -> None:
         self._start = round(epoch * SECOND)
-        # Not 0: Go takes a nanotime of 0 for a broken clock.
-        self._now = SECOND
+        self._work = work
+        # All time but that of work. Not 0: Go takes a nanotime of 0 for a broken clock.
+        self._rest = SECOND
+        self._slept = SECOND
+
+    @property
+    def now(self) -> int:
+        return self._rest + self._work()
 
     def monotonic(self) -> int:
-        self._now += TICK
-        return self._now
+        self._rest += TICK
+        return self.now
 
     def realtime(self) -> int:
         return self._start + self.monotonic()
 
+    def cpu(self) -> int:
+        self._rest += TICK
+        return self.now - self._slept
+
     def advance(self, nanoseconds: int) -> None:
-        """Let time pass."""
-        self._now += max(nanoseconds, 0)
+        self._rest += max(nanoseconds, 0)
 
     def advance_to(self, monotonic: int) -> None:
-        """Jump to a later moment, as if everybody had slept until then."""
-        self._now = max(self._now, monotonic)
+        self.slept(max(monotonic - self.now, 0))
+
+    def slept(self, nanoseconds: int) -> None:
+        self._rest += nanoseconds
+        self._slept += nanoseconds
+
+
+class HostClock:
+    """See :class:`Clock`: real time. It moves by itself."""
+
+    virtual = False
+
+    def __init__(self) -> None:
+        self._start = host.monotonic_ns() - SECOND
+        self._cpu_start = host.process_time_ns()
+
+    @property
+    def now(self) -> int:
+        return self.monotonic()
+
+    def monotonic(self) -> int:
+        return host.monotonic_ns() - self._start
+
+    def realtime(self) -> int:
+        return host.time_ns()
+
+    def cpu(self) -> int:
+        return host.process_time_ns() - self._cpu_start
+
+    def advance(self, nanoseconds: int) -> None:
+        """Work takes the time that it takes."""
+
+    def advance_to(self, monotonic: int) -> None:
+        """Nobody skips time."""
+
+    def slept(self, nanoseconds: int) -> None:
+        """It was counted while it passed."""
 
 
 _RDTSC, _RDTSCP = b"\x0f\x31", b"\x0f\x01\xf9"
@@ -65,12 +139,44 @@ def emulate_time_stamp(kernel: Kernel, rip: int) -> bool:
     return True
 
 
-_REALTIME = frozenset((linux.CLOCK_REALTIME, linux.CLOCK_REALTIME_COARSE))
-_KNOWN = frozenset(range(8))
+_REALTIME = frozenset((linux.CLOCK_REALTIME, linux.CLOCK_REALTIME_COARSE, 8, linux.CLOCK_TAI))
+_PROCESS_CPU, _THREAD_CPU = linux.CLOCK_PROCESS_CPUTIME_ID, linux.CLOCK_THREAD_CPUTIME_ID
+# CLOCK_SGI_CYCLE (10) and the auxiliary clocks are not there; alarms need a privilege.
+_KNOWN = frozenset((*range(10), linux.CLOCK_TAI))
+_COARSE = frozenset((linux.CLOCK_REALTIME_COARSE, linux.CLOCK_MONOTONIC_COARSE))
+_COARSE_RESOLUTION = 4_000_000  # HZ=250
+
+
+def cpu_clock(kernel: Kernel, clock: int) -> int | None:
+    """The tid of a CPU-time clock (0: the whole process), None for clocks of other kinds.
+
+    Negative clock numbers hold a pid or tid (man 3 clock_getcpuclockid; linux/posix-timers.h):
+    ``~pid << 3 | thread << 2 | kind``.
+    """
+    if clock == _PROCESS_CPU:
+        return 0
+    if clock == _THREAD_CPU:
+        return kernel.threads.current.tid
+    if clock >= 0:
+        return None
+    number, per_thread, kind = ~(clock >> 3), bool(clock & 4), clock & 3
+    if kind == 3:  # a file descriptor of a clock device
+        raise Errno(linux.EINVAL)
+    if per_thread:
+        tid = number or kernel.threads.current.tid
+        if tid not in kernel.threads.all:
+            raise Errno(linux.EINVAL)
+        return tid
+    if number not in (0, kernel.pid):
+        raise Errno(linux.EINVAL)
+    return 0
 
 
 def read(kernel: Kernel, clock: int) -> int:
-    """Nanoseconds of one of Linux's clocks. CPU-time clocks follow the monotonic one."""
+    """Nanoseconds of one of Linux's clocks."""
+    tid = cpu_clock(kernel, clock)
+    if tid is not None:
+        return kernel.threads.cpu_time(tid) if tid else kernel.clock.cpu()
     if clock not in _KNOWN:
         raise Errno(linux.EINVAL)
     return kernel.clock.realtime() if clock in _REALTIME else kernel.clock.monotonic()
@@ -85,21 +191,22 @@ def timespec(kernel: Kernel, at: int) -> int:
 
 
 def write_timespec(kernel: Kernel, at: int, nanoseconds: int) -> None:
+    kernel.check_writable(at, 16)
     kernel.write_u64(at, nanoseconds // SECOND)
     kernel.write_u64(at + 8, nanoseconds % SECOND)
 
 
 @syscall(228, "clock_gettime")
 def clock_gettime(kernel: Kernel, clock: int, at: int) -> int:
-    write_timespec(kernel, at, read(kernel, clock & 0xFFFFFFFF))
+    write_timespec(kernel, at, read(kernel, signed32(clock)))
     return 0
 
 
 @syscall(229, "clock_getres")
 def clock_getres(kernel: Kernel, clock: int, at: int) -> int:
-    read(kernel, clock & 0xFFFFFFFF)
+    read(kernel, signed32(clock))
     if at:
-        write_timespec(kernel, at, 1)
+        write_timespec(kernel, at, _COARSE_RESOLUTION if signed32(clock) in _COARSE else 1)
     return 0
 
 
@@ -107,6 +214,7 @@ def clock_getres(kernel: Kernel, clock: int, at: int) -> int:
 def gettimeofday(kernel: Kernel, at: int, zone: int) -> int:
     now = kernel.clock.realtime()
     if at:
+        kernel.check_writable(at, 16)
         kernel.write_u64(at, now // SECOND)
         kernel.write_u64(at + 8, now % SECOND // 1000)
     if zone:
@@ -122,17 +230,58 @@ def time(kernel: Kernel, at: int) -> int:
     return now
 
 
+def _sleep(kernel: Kernel, deadline: int, remaining: int) -> int:
+    def interrupted() -> None:
+        if remaining:
+            left = max(deadline - kernel.clock.monotonic(), 0)
+            write_timespec(kernel, remaining, left)
+
+    return kernel.threads.wait(deadline=deadline, timeout=0, interrupted=interrupted)
+
+
 @syscall(35, "nanosleep")
 def nanosleep(kernel: Kernel, request: int, remaining: int) -> int:
-    return kernel.threads.wait(
-        deadline=kernel.clock.monotonic() + timespec(kernel, request), timeout=0
-    )
+    span = timespec(kernel, request)
+    return _sleep(kernel, kernel.clock.monotonic() + span, remaining)
 
 
 @syscall(230, "clock_nanosleep")
 def clock_nanosleep(kernel: Kernel, clock: int, flags: int, request: int, remaining: int) -> int:
+    clock = signed32(clock)
+    if clock >= 0 and clock not in _KNOWN:
+        raise Errno(linux.EINVAL)
+    if clock in (linux.CLOCK_MONOTONIC_RAW, _THREAD_CPU, *_COARSE):
+        raise Errno(linux.EOPNOTSUPP)
     moment = timespec(kernel, request)
-    now = read(kernel, clock & 0xFFFFFFFF)
-    if not flags & linux.TIMER_ABSTIME:
+    now = read(kernel, clock)
+    absolute = bool(flags & linux.TIMER_ABSTIME)
+    if not absolute:
         moment += now
-    return kernel.threads.wait(deadline=kernel.clock.monotonic() + moment - now, timeout=0)
+    deadline = kernel.clock.monotonic() + moment - now
+    return _sleep(kernel, deadline, 0 if absolute else remaining)
+
+
+@syscall(159, "adjtimex", "partial", "reads the state of a clock that keeps time by itself")
+def adjtimex(kernel: Kernel, at: int) -> int:
+    if kernel.read_u32(at):  # modes
+        raise Errno(linux.EPERM)
+    now = kernel.clock.realtime()
+    buffer = bytearray(208)
+    buffer[40:44] = (0x40).to_bytes(4, "little")  # status: STA_UNSYNC
+    buffer[72:80] = (now // SECOND).to_bytes(8, "little")
+    buffer[80:88] = (now % SECOND // 1000).to_bytes(8, "little")
+    buffer[88:96] = (10_000).to_bytes(8, "little")  # tick: microseconds
+    kernel.write(at, bytes(buffer))
+    return 5  # TIME_ERROR: not synchronised
+
+
+@syscall(305, "clock_adjtime", "partial", "as adjtimex")
+def clock_adjtime(kernel: Kernel, clock: int, at: int) -> int:
+    read(kernel, signed32(clock))
+    if signed32(clock) != linux.CLOCK_REALTIME:
+        raise Errno(linux.EOPNOTSUPP)
+    return adjtimex(kernel, at)
+
+
+for _number, _name in ((164, "settimeofday"), (227, "clock_settime")):
+    refuse(_number, _name, linux.EPERM, "the clock is the machine's")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable
-from time import monotonic
+from time import monotonic_ns
 from typing import TYPE_CHECKING
 
 from emuplugin.cpu import registers as reg
@@ -24,16 +24,45 @@ from emuplugin.cpu.memory import GuestMemoryError, Memory
 from emuplugin.errors import (
     MemoryLimitExceeded,
     OutputLimitExceeded,
-    TimeLimitExceeded,
 )
 
-from . import epoll, linux, memory, pipes, process, transfer  # noqa: F401  (the modules fill the table)
-from .clock import VirtualClock, emulate_time_stamp
+# These modules fill the table.
+from . import (  # noqa: F401
+    epoll,
+    event_files,
+    futex,
+    identity,
+    linux,
+    memory,
+    memory_locks,
+    pipes,
+    poll,
+    process,
+    refusals,
+    scheduling,
+    signal_calls,
+    thread_calls,
+    transfer,
+    usage,
+)
+from .allowance import Allowance
+from .clock import Clock, HostClock, VirtualClock, emulate_time_stamp
 from .files import Files
+from .fs import calls as path_calls  # noqa: F401  (fills the table)
+from .fs.coherence import FileMappings
+from .fs.tree import Tree
+from .identity import Identity
+from .net import calls, options, receiving, sending  # noqa: F401
+from .net.network import NetworkStack
 from .open_file import Stream
+from .outside import Outside
+from .presence import make_present
+from .record import KernelReport
 from .signals import Fatal, Signals
 from .table import TABLE, Errno
 from .threads import AllAsleepError, Threads, WaitingError
+from .timers import Timers
+from .usage import ResourceLimits
 from .watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -67,16 +96,40 @@ class Kernel:
         self.engine, self.space, self.sandbox = engine, space, sandbox
         self.memory = Memory(space)
         self.pid = _PID
+        self.identity = Identity(_PID, _PID)
+        self.resources = ResourceLimits(self)
+        self.niceness = 0
+        #: What prctl keeps, by the option that reads it.
+        self.settings: dict[int, int] = {}
         self.brk = 0
         self.mmap_next = memory.MMAP_BASE
-        self.clock = VirtualClock(sandbox.epoch)
+        self.clock: Clock = (
+            HostClock()
+            if sandbox.clock == "host"
+            else VirtualClock(sandbox.epoch, lambda: engine.stops.executed)
+        )
+        self.outside = Outside()
+        self.timers = Timers(self)
         self.threads = Threads(self, _PID)
         self.signals = Signals(self)
-        self.files = Files(self, _pseudo_files(sandbox))
+        self.report = KernelReport()
+        self.tree = Tree(self)
+        self.mappings = FileMappings(space, self.memory)
+        self.files = Files(self)
         self.traps: dict[int, Callable[[], bool]] = {}
+        #: Called at the end of each time slice of the running thread.
         self.on_tick: Callable[[], None] = _nothing
+        #: Called when the guest has begun to use more memory; may raise.
+        self.on_growth: Callable[[], None] = _nothing
+        #: Called every few milliseconds of host time in which the guest runs.
+        self.on_wake: Callable[[], None] = _nothing
+        #: Called while everybody sleeps for real; raises to end that.
+        self.on_sleep: Callable[[], None] = _nothing
+        #: Whether the guest waits for signals that only Python can send.
+        self.awaits_signals: Callable[[], bool] = _no
         self.calls: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
+        self.network = NetworkStack(self)
         self.output_bytes = 0
         self.stderr_capture: bytearray | None = None
         self._stderr_tail = b""
@@ -87,10 +140,8 @@ class Kernel:
         self._arguments = engine.batch(reg.RAX, reg.RDI, reg.RSI, reg.RDX, reg.R10, reg.R8, reg.R9)
         self._result = engine.batch(reg.RAX)
         self.watchdog = Watchdog(self._wake)
-        self._ticked = False
-        self.limited = sandbox.limits.seconds is not None
-        self._deadline: float | None = None
-        self.start_clock()
+        self._woken = False
+        self.allowance = Allowance(sandbox.limits, engine.stops)
         engine.on_syscall = self._syscall
         stdin, stdout, stderr = sandbox.streams()
         self.files.place(0, Stream(stdin, None))
@@ -111,54 +162,81 @@ class Kernel:
         while True:
             end = engine.end_of(error)
             if end is Stopped.TRAP:
-                if traps[engine.rip]():
+                at = engine.rip
+                if traps[at]():
                     return
                 if threads.switch_to is not None:
                     threads.switch()
+                elif engine.rip == at:
+                    # Nobody waits for it: the guest has jumped there, and it is a HLT.
+                    self._fault(Fault(FaultKind.PROTECTION, at, 0))
             elif end is Stopped.REQUEST:
                 if self.signals.return_pending:
                     self.signals.finish_return()
                 if threads.switch_to is not None:
                     threads.switch()
-                if self._ticked:
-                    self._tick()
+                if self._woken:
+                    self._woken = False
+                    self.allowance.check_seconds()
+                    self.on_wake()
+                if engine.stops.take_expired():
+                    self._end_slice()
             else:
                 assert isinstance(end, Fault)
                 self._fault(end)
-            if threads.current.pending:
+            if self.signals.posted:
+                self.signals.take_posted()
+            thread = threads.current
+            if thread.pending or thread.interrupted or self.signals.shared:
                 self.signals.deliver_pending()
             error = engine.enter(engine.rip)
 
     def _wake(self) -> None:
         """Called by the watchdog, from its thread."""
-        self._ticked = True
+        self._woken = True
+        self.engine.stops.lapse()
         self.engine.stop()
 
     def start_clock(self) -> None:
-        """Start counting towards ``Limits.seconds``: a call, or opening a plugin, begins. A call
-        from inside another one counts towards that."""
-        if self.watchdog.running:
-            return
-        seconds = self.sandbox.limits.seconds
-        self._deadline = None if seconds is None else monotonic() + seconds
+        """A call, or opening a plugin, begins to use up what it may. A call from inside another one
+        has a share in that one's."""
+        if not self.watchdog.running:
+            self.allowance.begin()
 
-    def _tick(self) -> None:
-        self._ticked = False
-        if self._deadline is not None and monotonic() > self._deadline:
-            seconds = self.sandbox.limits.seconds or 0.0
-            raise TimeLimitExceeded(
-                f"the plugin ran longer than its limit of {seconds:g} s; "
-                "grant more with Limits(seconds=...)",
-                limit="seconds",
-                allowed=seconds,
-                used=seconds + monotonic() - self._deadline,
-            )
+    @property
+    def instructions(self) -> int:
+        """How many instructions the guest has executed since the machine was made."""
+        return self.engine.stops.executed
+
+    def _end_slice(self) -> None:
+        """The running thread has used up its time slice."""
+        self.allowance.check_instructions()
+        self.allowance.begin_slice()
+        self.timers.check()
         self.on_tick()
         self.threads.yield_()
         self.threads.switch()
 
+    def sleep(self, seconds: float | None) -> None:
+        """Sleep for real, while every thread of the guest sleeps: until something happens outside,
+        or for ``seconds``. Also returns earlier."""
+        self.on_sleep()
+        left = self.allowance.seconds_left()
+        if left is not None:
+            seconds = left if seconds is None else min(seconds, left)
+        start = monotonic_ns()
+        self.outside.wait(seconds)
+        self.clock.slept(monotonic_ns() - start)
+        self.allowance.check_seconds()
+        self.on_sleep()
+        if self.signals.posted:
+            self.signals.take_posted()
+
     def close(self) -> None:
         self.watchdog.close()
+        self.tree.close()
+        self.network.close()
+        self.outside.close()
 
     # --- faults -----------------------------------------------------------------------------
 
@@ -166,6 +244,7 @@ class Kernel:
         if fault.kind is FaultKind.PAGE:
             try:
                 if self.space.touch(fault.address):
+                    self.on_growth()
                     return
             except NoMemoryError:
                 raise memory_limit_exceeded(self.sandbox.limits.memory) from None
@@ -185,7 +264,7 @@ class Kernel:
         values = self._arguments.load()
         entry = TABLE.get(values[0])
         if entry is None:
-            self.refused[f"syscall {values[0]}"] += 1
+            self.report_refusal(f"syscall {values[0]}")
             result = -linux.ENOSYS
         else:
             self.calls[entry.name] += 1
@@ -207,6 +286,7 @@ class Kernel:
     def report_refusal(self, name: str) -> None:
         """Record that something was asked for and not granted."""
         self.refused[name] += 1
+        self.report.refused(name)
 
     # --- what handlers use ------------------------------------------------------------------
 
@@ -217,6 +297,10 @@ class Kernel:
     def write(self, at: int, data: bytes) -> None:
         """Write guest memory that the guest itself could write; EFAULT otherwise."""
         self.check_writable(at, len(data))
+        try:
+            make_present(self.space, at, len(data))
+        except NoMemoryError:
+            raise memory_limit_exceeded(self.sandbox.limits.memory) from None
         self.memory.write(at, data)
 
     def check_writable(self, at: int, size: int) -> None:
@@ -306,21 +390,12 @@ def memory_limit_exceeded(allowed: int) -> MemoryLimitExceeded:
     )
 
 
-def _pseudo_files(sandbox: Sandbox) -> dict[str, bytes]:
-    """The files that Go's runtime and standard library read by themselves."""
-    return {
-        "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size": b"0\n",
-        "/proc/sys/net/core/somaxconn": b"4096\n",
-        "/etc/hosts": b"127.0.0.1 localhost\n::1 localhost\n",
-        "/etc/resolv.conf": b"",
-        "/proc/self/cmdline": b"".join(
-            a.encode(errors="surrogateescape") + b"\0" for a in sandbox.args
-        ),
-    }
-
-
 def _nothing() -> None:
-    """No shim asked to be called on ticks."""
+    """No shim asked to be called."""
+
+
+def _no() -> bool:
+    return False
 
 
 __all__ = ["AllAsleepError", "ExitError", "Fatal", "Kernel"]

@@ -15,7 +15,10 @@ from emuplugin.cpu.address_space import (
 from emuplugin.cpu.paging import USER_ADDRESS_LIMIT
 
 from . import linux
-from .table import Errno, signed32, syscall
+from .fs.coherence import Mapping
+from .fs.regular import PathFile, RegularFile
+from .presence import make_present
+from .table import Errno, signed, syscall
 
 if TYPE_CHECKING:
     from .kernel import Kernel
@@ -42,7 +45,33 @@ def _place(kernel: Kernel, size: int) -> int:
     return at
 
 
-@syscall(9, "mmap", "partial", "private and anonymous; files are copied in")
+def _file_mapping(kernel: Kernel, fd: int, prot: int, flags: int, offset: int) -> Mapping:
+    """What a mapping of a file is to show; its place is set later."""
+    file = kernel.files.get(fd)
+    if isinstance(file, PathFile):
+        raise Errno(linux.EBADF)
+    kind = flags & linux.MAP_TYPE
+    if kind not in (linux.MAP_SHARED, linux.MAP_PRIVATE, linux.MAP_SHARED_VALIDATE):
+        raise Errno(linux.EINVAL)
+    shared = kind != linux.MAP_PRIVATE
+    readable = file.flags & linux.O_ACCMODE in (linux.O_RDONLY, linux.O_RDWR)
+    may_write = file.flags & linux.O_ACCMODE == linux.O_RDWR
+    if not readable or (shared and prot & PROT_WRITE and not may_write):
+        raise Errno(linux.EACCES)
+    if not isinstance(file, RegularFile):
+        raise Errno(linux.ENODEV)
+    written = bool(shared and prot & PROT_WRITE)
+    if written and (file.node.seals or 0) & (linux.F_SEAL_WRITE | linux.F_SEAL_FUTURE_WRITE):
+        raise Errno(linux.EPERM)
+    return Mapping(0, 0, file.node, offset, shared, may_write, written)
+
+
+@syscall(
+    9,
+    "mmap",
+    "partial",
+    "files are copied in and kept the same as the file; zeros behind its end, no SIGBUS",
+)
 def mmap(kernel: Kernel, at: int, size: int, prot: int, flags: int, fd: int, offset: int) -> int:
     size = _rounded(size)
     if not size or (at & (PAGE_SIZE - 1) and flags & linux.MAP_FIXED):
@@ -50,9 +79,13 @@ def mmap(kernel: Kernel, at: int, size: int, prot: int, flags: int, fd: int, off
     if size > USER_ADDRESS_LIMIT:
         raise Errno(linux.ENOMEM)
     space, prot = kernel.space, prot & _PROT_MASK
-    content = b""
+    mapping, name = None, ""
     if not flags & linux.MAP_ANONYMOUS:
-        content = kernel.files.mapped_content(signed32(fd), offset, size)
+        if offset & (PAGE_SIZE - 1) or signed(offset) < 0:
+            raise Errno(linux.EINVAL)
+        if kernel.files.get(fd).stat().rdev != linux.DEV_ZERO:
+            mapping = _file_mapping(kernel, fd, prot, flags, offset)
+            name = kernel.files.get(fd).describe()
     fixed = flags & (linux.MAP_FIXED | linux.MAP_FIXED_NOREPLACE)
     at &= -PAGE_SIZE
     free = at and at >= PAGE_SIZE and at + size <= USER_ADDRESS_LIMIT
@@ -75,13 +108,19 @@ def mmap(kernel: Kernel, at: int, size: int, prot: int, flags: int, fd: int, off
             and prot == PROT_NONE
         ):
             return at  # a reservation over a reservation
-        space.map(at, size, prot)
+        if fixed:
+            kernel.mappings.cut(at, size)
+        if mapping is None:
+            space.map(at, size, prot)
+            return at
+        # Memory without access would be nowhere, and the content must be somewhere.
+        space.map(at, size, prot or PROT_READ, name)
+        mapping.start, mapping.end = at, at + size
+        kernel.mappings.add(mapping)
+        if prot == PROT_NONE:
+            space.protect(at, size, prot)
     except NoMemoryError:
         raise Errno(linux.ENOMEM) from None
-    if content:
-        if prot == PROT_NONE:
-            raise Errno(linux.EACCES)
-        kernel.memory.write(at, content)
     return at
 
 
@@ -92,6 +131,7 @@ def munmap(kernel: Kernel, at: int, size: int) -> int:
         raise Errno(linux.EINVAL)
     if kernel.is_protected(at, at + size):
         raise Errno(linux.EPERM)
+    kernel.mappings.cut(at, size)
     kernel.space.unmap(at, size)
     return 0
 
@@ -102,6 +142,8 @@ def mprotect(kernel: Kernel, at: int, size: int, prot: int) -> int:
     if at & (PAGE_SIZE - 1) or prot & ~_PROT_MASK:
         raise Errno(linux.EINVAL)
     if kernel.is_protected(at, at + size):
+        raise Errno(linux.EACCES)
+    if not kernel.mappings.may_protect(at, size, prot):
         raise Errno(linux.EACCES)
     try:
         if size and not kernel.space.protect(at, size, prot):
@@ -121,7 +163,9 @@ def madvise(kernel: Kernel, at: int, size: int, advice: int) -> int:
     if advice == linux.MADV_DONTNEED:
         if kernel.is_protected(at, at + size):
             raise Errno(linux.EPERM)
+        kernel.mappings.sync(at, size)
         kernel.space.discard(at, size)
+        kernel.mappings.refill(at, size)
     elif advice not in linux.MADV_ACCEPTED:
         raise Errno(linux.EINVAL)
     return 0
@@ -142,7 +186,23 @@ def mincore(kernel: Kernel, at: int, size: int, vector: int) -> int:
     return 0
 
 
-@syscall(25, "mremap", "partial", "private memory; a bigger size always moves")
+@syscall(26, "msync", "full", "also without it, other system calls see what was written")
+def msync(kernel: Kernel, at: int, size: int, flags: int) -> int:
+    size, flags = _rounded(size), flags & 0xFFFFFFFF
+    both = linux.MS_ASYNC | linux.MS_SYNC
+    if at & (PAGE_SIZE - 1) or flags & ~(both | linux.MS_INVALIDATE) or flags & both == both:
+        raise Errno(linux.EINVAL)
+    here = at
+    while here < at + size:
+        area = kernel.space.find(here)
+        if area is None:
+            raise Errno(linux.ENOMEM)
+        here = area.end
+    kernel.mappings.sync(at, size)
+    return 0
+
+
+@syscall(25, "mremap", "partial", "a bigger size always moves")
 def mremap(kernel: Kernel, at: int, old: int, new: int, flags: int) -> int:
     old, new = _rounded(old), _rounded(new)
     area = kernel.space.find(at)
@@ -154,6 +214,7 @@ def mremap(kernel: Kernel, at: int, old: int, new: int, flags: int) -> int:
         raise Errno(linux.EPERM)
     if new <= old:
         if new < old:
+            kernel.mappings.cut(at + new, old - new)
             kernel.space.unmap(at + new, old - new)
         return at
     if not flags & linux.MREMAP_MAYMOVE:
@@ -161,9 +222,17 @@ def mremap(kernel: Kernel, at: int, old: int, new: int, flags: int) -> int:
     target = _place(kernel, new)
     try:
         kernel.space.map(target, new, area.prot)
+        make_present(kernel.space, target, old)
     except NoMemoryError:
+        kernel.space.unmap(target, new)
         raise Errno(linux.ENOMEM) from None
-    kernel.memory.write(target, kernel.memory.read(at, old))
+    mapping = kernel.mappings.moving(at, old)
+    if mapping is not None:
+        # A file: more of it, too. What a private mapping has changed is copied over below.
+        kernel.mappings.moved(mapping, at, target, new)
+    if mapping is None or not mapping.shared:
+        kernel.memory.write(target, kernel.memory.read(at, old))
+    kernel.mappings.cut(at, old)
     kernel.space.unmap(at, old)
     return target
 

@@ -1,4 +1,4 @@
-"""What a descriptor can refer to: streams, pseudo-files, the root, devices."""
+"""What a descriptor can refer to, and the standard streams."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from . import linux
+from .fs.node import Stat
+from .signals import UID
 from .table import Errno
 
 if TYPE_CHECKING:
     from .kernel import Kernel
 
+# The device number of what has no path: pipes, sockets, streams.
+_ANONYMOUS = 0xF
 #: Bytes moved by one call; programs loop over the rest.
 COPY_MAX = 1 << 24
 
@@ -20,6 +24,14 @@ class OpenFile:
 
     mode = linux.S_IFREG | 0o600
     inode = 1
+    #: How often something came that a reader waits for, and room for a writer: epoll's edges.
+    input_edges = 0
+    output_edges = 0
+    #: Nanoseconds after which a read or write gives up (SO_RCVTIMEO, SO_SNDTIMEO), 0 for never.
+    receive_timeout = 0
+    send_timeout = 0
+    #: What F_SETOWN has set; nobody sends it signals.
+    owner = 0
 
     def __init__(self, flags: int = linux.O_RDWR) -> None:
         self.flags = flags
@@ -36,12 +48,41 @@ class OpenFile:
     def seek(self, offset: int, whence: int) -> int:
         raise Errno(linux.ESPIPE)
 
+    def pread(self, size: int, offset: int) -> bytes:
+        """Read at a place, without the position; only of what has one."""
+        raise Errno(linux.ESPIPE)
+
+    def pwrite(self, data: bytes, offset: int) -> int:
+        """Write at a place, without the position."""
+        raise Errno(linux.ESPIPE)
+
     def size(self) -> int:
         return 0
 
-    def content(self) -> bytes:
-        """All bytes, for mmap."""
-        raise Errno(linux.ENODEV)
+    def stat(self) -> Stat:
+        """What fstat tells of something without a path: its kind, and to whom it belongs."""
+        return Stat(_ANONYMOUS, self.inode, self.mode, 1, UID, UID, 0, self.size(), 0, 0, 0, 0, 0)
+
+    def truncate(self, size: int) -> None:
+        raise Errno(linux.EINVAL)
+
+    def sync(self) -> None:
+        """fsync."""
+        raise Errno(linux.EINVAL)
+
+    def waiting(self) -> int:
+        """Bytes that can be read now (FIONREAD)."""
+        raise Errno(linux.ENOTTY)
+
+    def control(self, kernel: Kernel, request: int, argument: int) -> int:
+        """An ioctl that is not for all files."""
+        raise Errno(linux.ENOTTY)
+
+    def describe(self) -> str:
+        """What /proc/self/fd says of it."""
+        names = {linux.S_IFIFO: "pipe", linux.S_IFSOCK: "socket"}
+        name = names.get(self.mode & linux.S_IFMT)
+        return f"{name}:[{self.inode}]" if name else "anon_inode:[emuplugin]"
 
     def events(self) -> int:
         """Which of EPOLLIN, EPOLLOUT, ... hold now; -1 where epoll does not apply (EPERM)."""
@@ -73,68 +114,3 @@ class Stream(OpenFile):
         kernel.count_output(len(data))
         self._sink(data)
         return len(data)
-
-
-class Bytes(OpenFile):
-    """A read-only pseudo-file."""
-
-    mode = linux.S_IFREG | 0o444
-
-    def __init__(self, content: bytes) -> None:
-        super().__init__(linux.O_RDONLY)
-        self._content, self._at = content, 0
-
-    def read(self, kernel: Kernel, size: int) -> bytes:
-        part = self._content[self._at : self._at + size]
-        self._at += len(part)
-        return part
-
-    def seek(self, offset: int, whence: int) -> int:
-        origin = {linux.SEEK_SET: 0, linux.SEEK_CUR: self._at, linux.SEEK_END: len(self._content)}
-        if whence not in origin or origin[whence] + offset < 0:
-            raise Errno(linux.EINVAL)
-        self._at = origin[whence] + offset
-        return self._at
-
-    def size(self) -> int:
-        return len(self._content)
-
-    def content(self) -> bytes:
-        return self._content
-
-
-class Directory(OpenFile):
-    """The root, which has nothing in it that could be listed."""
-
-    mode = linux.S_IFDIR | 0o555
-
-    def read(self, kernel: Kernel, size: int) -> bytes:
-        raise Errno(linux.EISDIR)
-
-    def seek(self, offset: int, whence: int) -> int:
-        return 0
-
-
-class Device(OpenFile):
-    """/dev/null, zero, full, random, urandom."""
-
-    mode = linux.S_IFCHR | 0o666
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self._name = name
-
-    def read(self, kernel: Kernel, size: int) -> bytes:
-        if self._name == "null":
-            return b""
-        if self._name in ("random", "urandom"):
-            return kernel.random(min(size, COPY_MAX))
-        return bytes(min(size, COPY_MAX))
-
-    def write(self, kernel: Kernel, data: bytes) -> int:
-        if self._name == "full":
-            raise Errno(linux.ENOSPC)
-        return len(data)
-
-    def seek(self, offset: int, whence: int) -> int:
-        return 0

@@ -1,37 +1,19 @@
-"""The process as such: identity, limits, randomness, and what it may not do."""
+"""The process as such: its system, randomness, and settings (man 2 uname, prctl)."""
 
 from __future__ import annotations
 
-import struct
 from typing import TYPE_CHECKING
 
 from emuplugin.cpu import registers as reg
 
 from . import linux
-from .table import Errno, refuse, signed32, syscall
+from .table import Errno, syscall
 
 if TYPE_CHECKING:
     from .kernel import Kernel
 
 _RANDOM_MAX = 33554431  # what one getrandom call gives at most (man 2 getrandom)
 _UNAME = ("Linux", "emuplugin", "6.1.0", "#1 emuplugin", "x86_64", "(none)")
-
-
-@syscall(39, "getpid")
-def getpid(kernel: Kernel) -> int:
-    return kernel.pid
-
-
-@syscall(110, "getppid")
-def getppid(kernel: Kernel) -> int:
-    return 0
-
-
-for _number, _name in ((102, "getuid"), (104, "getgid"), (107, "geteuid"), (108, "getegid")):
-
-    @syscall(_number, _name, "full", "an ordinary user, 1000")
-    def _identity(kernel: Kernel) -> int:
-        return 1000
 
 
 @syscall(63, "uname")
@@ -42,6 +24,9 @@ def uname(kernel: Kernel, at: int) -> int:
 
 @syscall(318, "getrandom")
 def getrandom(kernel: Kernel, at: int, size: int, flags: int) -> int:
+    # GRND_NONBLOCK, GRND_RANDOM, GRND_INSECURE; the last two exclude each other.
+    if flags & 0xFFFFFFFF & ~7 or flags & 6 == 6:
+        raise Errno(linux.EINVAL)
     size = min(size, _RANDOM_MAX)
     kernel.check_writable(at, size)
     kernel.write(at, kernel.random(size))
@@ -63,94 +48,90 @@ def arch_prctl(kernel: Kernel, code: int, at: int) -> int:
     raise Errno(linux.EINVAL)
 
 
-@syscall(302, "prlimit64", "partial", "reads; changes are accepted and ignored")
-def prlimit64(kernel: Kernel, pid: int, resource: int, new: int, old: int) -> int:
-    resource = signed32(resource)
-    if not 0 <= resource < 16:
+# --- prctl ----------------------------------------------------------------------------------
+
+_NAME_SIZE = 16
+_SET_PDEATHSIG, _GET_PDEATHSIG, _GET_DUMPABLE, _SET_DUMPABLE = 1, 2, 3, 4
+_GET_KEEPCAPS, _SET_KEEPCAPS, _SET_NAME, _GET_NAME, _GET_SECCOMP = 7, 8, 15, 16, 21
+_CAPBSET_READ, _CAPBSET_DROP, _GET_TSC, _SET_TIMERSLACK, _GET_TIMERSLACK = 23, 24, 25, 29, 30
+_SET_CHILD_SUBREAPER, _GET_CHILD_SUBREAPER, _SET_NO_NEW_PRIVS, _GET_NO_NEW_PRIVS = 36, 37, 38, 39
+_SET_THP_DISABLE, _GET_THP_DISABLE, _CAP_AMBIENT, _SET_VMA = 41, 42, 47, 0x53564D41
+_LAST_CAPABILITY = 40  # CAP_CHECKPOINT_RESTORE
+#: Settings that are kept: how they are set, how they are read, which values there are, where to.
+_KEPT = (
+    (_SET_PDEATHSIG, _GET_PDEATHSIG, range(linux.NSIG + 1), True, 0),
+    (_SET_DUMPABLE, _GET_DUMPABLE, range(2), False, 1),
+    (_SET_KEEPCAPS, _GET_KEEPCAPS, range(2), False, 0),
+    (_SET_TIMERSLACK, _GET_TIMERSLACK, range(1 << 63), False, 50_000),
+    (_SET_CHILD_SUBREAPER, _GET_CHILD_SUBREAPER, range(1 << 63), True, 0),
+    (_SET_NO_NEW_PRIVS, _GET_NO_NEW_PRIVS, range(1, 2), False, 1),
+    (_SET_THP_DISABLE, _GET_THP_DISABLE, range(1 << 63), False, 0),
+)
+
+
+def _kept_setting(kernel: Kernel, option: int, value: int) -> int | None:
+    for setter, getter, allowed, by_pointer, initial in _KEPT:
+        if option == setter:
+            if value not in allowed:
+                raise Errno(linux.EINVAL)
+            kernel.settings[getter] = value
+            return 0
+        if option == getter:
+            current = kernel.settings.get(getter, initial)
+            if not by_pointer:
+                return current
+            kernel.write_u32(value, current)
+            return 0
+    return None
+
+
+@syscall(157, "prctl", "partial", "names, and what a process without privilege sets and reads")
+def prctl(kernel: Kernel, option: int, value: int, third: int, fourth: int, fifth: int) -> int:
+    option &= 0xFFFFFFFF
+    kept = _kept_setting(kernel, option, value)
+    if kept is not None:
+        return kept
+    if option == _SET_NAME:
+        name = kernel.memory.read_string(value, _NAME_SIZE)
+        kernel.threads.current.name = name[: _NAME_SIZE - 1]
+        return 0
+    if option == _GET_NAME:
+        kernel.write(value, kernel.threads.current.name.ljust(_NAME_SIZE, b"\0"))
+        return 0
+    if option == _GET_SECCOMP:
+        return 0
+    if option == _GET_TSC:
+        kernel.write_u32(value, 1)  # PR_TSC_ENABLE
+        return 0
+    if option in (_CAPBSET_READ, _CAPBSET_DROP):
+        if value > _LAST_CAPABILITY:
+            raise Errno(linux.EINVAL)
+        if option == _CAPBSET_DROP:
+            raise Errno(linux.EPERM)
+        return 0
+    if option == _CAP_AMBIENT:
+        return _ambient(value, third)
+    if option == _SET_VMA:
+        return 0  # a name for anonymous memory
+    raise Errno(linux.EINVAL)
+
+
+def _ambient(action: int, capability: int) -> int:
+    """PR_CAP_AMBIENT: IS_SET, RAISE, LOWER, CLEAR_ALL."""
+    if action == 4:
+        return 0
+    if capability > _LAST_CAPABILITY or action not in (1, 2, 3):
         raise Errno(linux.EINVAL)
-    limit = linux.RLIM_INFINITY
-    if resource == linux.RLIMIT_NOFILE:
-        limit = kernel.sandbox.limits.open_files
-    elif resource == linux.RLIMIT_STACK:
-        limit = 8 << 20
-    if new:
-        kernel.read(new, 16)
-    if old:
-        kernel.write(old, struct.pack("<QQ", limit, limit))
+    if action == 2:
+        raise Errno(linux.EPERM)
     return 0
 
 
-@syscall(97, "getrlimit")
-def getrlimit(kernel: Kernel, resource: int, at: int) -> int:
-    return prlimit64(kernel, 0, resource, 0, at)
+_PERSONALITY_QUERY = 0xFFFFFFFF
 
 
-@syscall(160, "setrlimit", "partial", "accepted and ignored")
-def setrlimit(kernel: Kernel, resource: int, at: int) -> int:
-    return prlimit64(kernel, 0, resource, at, 0)
-
-
-@syscall(99, "sysinfo", "partial", "memory and uptime")
-def sysinfo(kernel: Kernel, at: int) -> int:
-    total = kernel.space.max_pages << 12
-    free = (kernel.space.max_pages - kernel.space.present_pages) << 12
-    uptime = kernel.clock.monotonic() // 1_000_000_000
-    words = (uptime, 0, 0, 0, total, free, 0, 0, 0, 0)
-    kernel.write(at, struct.pack("<10QHHIQQI4x", *words, 1, 0, 0, 0, 0, 1))
-    return 0
-
-
-@syscall(98, "getrusage", "partial", "the virtual clock as user time, and the peak of memory")
-def getrusage(kernel: Kernel, who: int, at: int) -> int:
-    now = kernel.clock.monotonic()
-    peak = kernel.space.peak_pages * 4
-    fields = (now // 1_000_000_000, now % 1_000_000_000 // 1000, 0, 0, peak, *[0] * 13)
-    kernel.write(at, struct.pack("<18q", *fields))
-    return 0
-
-
-@syscall(79, "getcwd")
-def getcwd(kernel: Kernel, at: int, size: int) -> int:
-    if size < 2:
-        raise Errno(linux.ERANGE)
-    kernel.write(at, b"/\0")
-    return 2
-
-
-@syscall(89, "readlink", "partial", "/proc/self/exe only")
-def readlink(kernel: Kernel, path: int, at: int, size: int) -> int:
-    if kernel.read_path(path) != "/proc/self/exe":
-        raise Errno(linux.EINVAL)
-    target = kernel.sandbox.args[0].encode(errors="surrogateescape") if kernel.sandbox.args else b""
-    kernel.write(at, target[:size])
-    return min(len(target), size)
-
-
-@syscall(267, "readlinkat", "partial", "/proc/self/exe only")
-def readlinkat(kernel: Kernel, directory: int, path: int, at: int, size: int) -> int:
-    return readlink(kernel, path, at, size)
-
-
-@syscall(157, "prctl", "partial", "names of threads and of memory are accepted and ignored")
-def prctl(kernel: Kernel, option: int) -> int:
-    if option & 0xFFFFFFFF not in (15, 0x53564D41):  # PR_SET_NAME, PR_SET_VMA
+@syscall(135, "personality", "partial", "only Linux's own, without options")
+def personality(kernel: Kernel, wanted: int) -> int:
+    if wanted & 0xFFFFFFFF not in (0, _PERSONALITY_QUERY):
         raise Errno(linux.EINVAL)
     return 0
-
-
-@syscall(334, "rseq", "refused", "ENOSYS: nothing may depend on it")
-def rseq(kernel: Kernel) -> int:
-    raise Errno(linux.ENOSYS)
-
-
-for _number, _name in (
-    (57, "fork"), (58, "vfork"), (59, "execve"), (322, "execveat"), (101, "ptrace"),
-    (165, "mount"), (166, "umount2"), (155, "pivot_root"), (161, "chroot"), (175, "init_module"),
-    (313, "finit_module"), (176, "delete_module"), (246, "kexec_load"), (169, "reboot"),
-    (272, "unshare"), (308, "setns"), (321, "bpf"), (298, "perf_event_open"), (167, "swapon"),
-    (310, "process_vm_readv"), (311, "process_vm_writev"), (323, "userfaultfd"),
-    (425, "io_uring_setup"),
-):  # fmt: skip
-    refuse(_number, _name, linux.EPERM, "not from inside a machine")
-for _number, _name in ((41, "socket"), (53, "socketpair")):
-    refuse(_number, _name, linux.EACCES, "no network is granted")

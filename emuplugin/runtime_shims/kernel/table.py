@@ -55,9 +55,12 @@ def syscall(number: int, name: str, level: Level = "full", note: str = "") -> Ca
 
 
 def refuse(number: int, name: str, errno: int, note: str) -> None:
-    """Register a call that always fails with ``errno``, on purpose."""
+    """Register a call that always fails with ``errno``, on purpose, and is recorded."""
+    if number in TABLE:
+        raise ValueError(f"system call {number} is registered twice")
 
     def handler(kernel: Kernel) -> int:
+        kernel.report_refusal(name)
         raise Errno(errno)
 
     TABLE[number] = Entry(number, name, handler, 0, "refused", note)

@@ -1,25 +1,37 @@
-"""Threads of the emulated process: who runs, who waits for what, and futexes (man 2 clone, futex).
+"""Threads of the emulated process: who runs, and who waits for what.
 
 One thread runs at a time, on the one processor. A thread that has to wait gives way to the next
-that can run; when none can, the virtual clock jumps to the nearest deadline. Where there is no
-deadline either, nothing can ever happen again: :class:`AllAsleepError`.
+that can run; when none can, the virtual clock jumps to the nearest deadline, or the machine sleeps
+for real: by the host's clock, or because something outside can wake a thread. Where nothing can
+ever happen again: :class:`AllAsleepError`.
 """
 
 from __future__ import annotations
 
+import struct
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from emuplugin.cpu import registers as reg
+from emuplugin.cpu.memory import GuestMemoryError
 
 from . import linux
-from .clock import timespec
-from .table import Errno, signed32, syscall
+from .table import Errno
 
 if TYPE_CHECKING:
     from .kernel import Kernel
+
+# System calls that start again after a handler with SA_RESTART, if they wait without a timeout:
+# read, write, ioctl, readv, writev, connect, accept, sendto, recvfrom, sendmsg, recvmsg, wait4,
+# fcntl, flock, futex, openat, accept4, preadv, pwritev, recvmmsg, sendmmsg, getrandom.
+# See man 7 signal.
+_RESTARTED = frozenset(
+    (0, 1, 16, 19, 20, 42, 43, 44, 45, 46, 47, 61, 72, 73, 202, 257, 288, 295, 296, 299, 307, 318)
+)
+_ROBUST_LIST_LIMIT = 2048
 
 
 class AllAsleepError(Exception):
@@ -30,22 +42,39 @@ class WaitingError(Exception):
     """Internal: the calling thread waits now; its system call has no result yet."""
 
 
+class Pending(NamedTuple):
+    """A signal that was sent and not delivered. ``info`` is its ``siginfo_t``, without padding."""
+
+    number: int
+    info: bytes
+
+
 @dataclass(slots=True)
 class Wait:
     """What a thread waits for. ``ready`` gives the result once there is one; ``timeout`` is the
-    result when the deadline (monotonic nanoseconds) passes first."""
+    result when the deadline (monotonic nanoseconds) passes first. ``interrupted`` is called when a
+    signal ends the wait; ``signals`` are those (a mask) that the call itself waits for; ``call`` is
+    the system call."""
 
     deadline: int | None
     timeout: int
     futex: int = 0
     bitset: int = 0
     ready: Callable[[], int | None] | None = None
+    interrupted: Callable[[], None] | None = None
+    signals: int = 0
+    call: int = -1
 
 
 @dataclass(slots=True, eq=False)
 class Thread:
     """``context`` holds the registers while another thread has the processor; ``result`` goes
-    into RAX when it is this one's turn again."""
+    into RAX when it is this one's turn again.
+
+    ``saved_mask`` is the mask to return to after a call that changed it for its own time.
+    ``interrupted`` says that a signal ended the thread's call and nobody has looked at it since;
+    ``restart`` is that call, if a handler's SA_RESTART may restart it.
+    """
 
     tid: int
     context: Any = None
@@ -53,9 +82,17 @@ class Thread:
     result: int | None = None
     wait: Wait | None = None
     signal_mask: int = 0
-    pending: deque[tuple[int, int, int]] = field(default_factory=deque)
+    saved_mask: int | None = None
+    pending: deque[Pending] = field(default_factory=deque)
     alternate_stack: tuple[int, int, int] = (0, linux.SS_DISABLE, 0)
+    interrupted: bool = False
+    restart: int | None = None
     clear_child_tid: int = 0
+    robust_list: int = 0
+    name: bytes = b""
+    policy: int = 0
+    affinity: int = (1 << 64) - 1
+    cpu: int = 0
 
 
 class Threads:
@@ -66,8 +103,11 @@ class Threads:
         self.current = Thread(pid)
         self.all: dict[int, Thread] = {pid: self.current}
         self.switch_to: Thread | None = None
+        #: Called when every thread waits, before time passes: True if it has woken one.
+        self.on_stall: Callable[[], bool] = _nobody
         self._runnable: deque[Thread] = deque()
         self._last_tid = pid
+        self._since = 0
 
     # --- waiting ----------------------------------------------------------------------------
 
@@ -79,10 +119,16 @@ class Threads:
         futex: int = 0,
         bitset: int = 0,
         ready: Callable[[], int | None] | None = None,
+        interrupted: Callable[[], None] | None = None,
+        signals: int = 0,
     ) -> int:
         """Let the current thread wait. Returns the result if it need not give way for it."""
-        thread = self.current
-        thread.wait = Wait(deadline, timeout, futex, bitset, ready)
+        thread, kernel = self.current, self._kernel
+        call = kernel.engine.read_register(reg.RAX)
+        thread.wait = Wait(deadline, timeout, futex, bitset, ready, interrupted, signals, call)
+        if (thread.pending or kernel.signals.shared) and kernel.signals.deliverable(thread):
+            self.interrupt(thread)
+            kernel.engine.stop()
         nearest = self._next()
         if nearest is thread:
             result = thread.result
@@ -94,40 +140,91 @@ class Threads:
     def _next(self) -> Thread:
         """The next thread to run, waking one by letting time pass if need be."""
         self._wake_the_ready()
-        if not self._runnable:
-            waiting = [t for t in self.all.values() if t.wait and t.wait.deadline is not None]
-            if not waiting:
-                raise AllAsleepError
-            first = min(waiting, key=lambda t: (t.wait.deadline, t.tid))  # type: ignore[union-attr]
-            assert first.wait is not None
-            assert first.wait.deadline is not None
-            self._kernel.clock.advance_to(first.wait.deadline)
-            self.wake(first, first.wait.timeout)
+        while not self._runnable:
+            if not self.on_stall():
+                self._let_time_pass()
+                self._wake_the_ready()
         return self._runnable.popleft()
 
+    def park(self) -> None:
+        """Let the current thread wait until it is woken. Only between runs of the engine."""
+        self.current.wait = Wait(None, 0)
+        self.switch_to = self._next()
+
+    def _let_time_pass(self) -> None:
+        """Everybody sleeps: until the nearest deadline, or until something happens outside."""
+        kernel = self._kernel
+        deadlines = [
+            thread.wait.deadline
+            for thread in self.all.values()
+            if thread.wait is not None and thread.wait.deadline is not None
+        ]
+        timer = kernel.timers.nearest()
+        if timer is not None:
+            deadlines.append(timer)
+        if not deadlines:
+            if not kernel.outside.active and not kernel.awaits_signals():
+                raise AllAsleepError
+            kernel.sleep(None)
+            return
+        nearest = min(deadlines)
+        if kernel.clock.virtual and not kernel.outside.active:
+            kernel.clock.advance_to(nearest)
+        else:
+            kernel.sleep(max(nearest - kernel.clock.monotonic(), 0) / 1e9)
+
     def _wake_the_ready(self) -> None:
+        kernel = self._kernel
+        kernel.timers.check()
         now = None
-        for thread in self.all.values():
+        expired = []
+        for thread in list(self.all.values()):
             wait = thread.wait
             if wait is None:
                 continue
-            if wait.ready is not None and (result := wait.ready()) is not None:
+            if wait.ready is not None and (result := self._attempt(thread, wait)) is not None:
                 self.wake(thread, result)
             elif wait.deadline is not None:
-                now = now or self._kernel.clock.monotonic()
+                now = now or kernel.clock.monotonic()
                 if wait.deadline <= now:
-                    self.wake(thread, wait.timeout)
+                    expired.append((wait.deadline, thread.tid, thread))
+        for _, _, thread in sorted(expired, key=lambda entry: entry[:2]):
+            if thread.wait is not None:
+                self.wake(thread, thread.wait.timeout)
+
+    def _attempt(self, thread: Thread, wait: Wait) -> int | None:
+        """What a waiting thread's ``ready`` says. It is that thread's call: its errors are its
+        results, and who it is matters to what it may do."""
+        assert wait.ready is not None
+        current, self.current = self.current, thread
+        try:
+            return wait.ready()
+        except Errno as error:
+            return -error.number
+        except GuestMemoryError:
+            return -linux.EFAULT
+        finally:
+            self.current = current
 
     def wake(self, thread: Thread, result: int | None) -> None:
         """End a thread's wait with ``result``."""
         thread.wait = None
         thread.result = result
+        if thread.saved_mask is not None and result != -linux.EINTR:
+            thread.signal_mask, thread.saved_mask = thread.saved_mask, None
         self._runnable.append(thread)
 
     def interrupt(self, thread: Thread) -> None:
         """A signal came for a thread: if it waits, its call fails with EINTR."""
-        if thread.wait is not None:
-            self.wake(thread, -linux.EINTR)
+        wait = thread.wait
+        if wait is None:
+            return
+        if wait.interrupted is not None:
+            wait.interrupted()
+        if wait.deadline is None and wait.call in _RESTARTED:
+            thread.restart = wait.call
+        thread.interrupted = True
+        self.wake(thread, -linux.EINTR)
 
     # --- the processor ----------------------------------------------------------------------
 
@@ -149,6 +246,9 @@ class Threads:
         if target is None or target is self.current:
             return
         engine = self._kernel.engine
+        now = self._kernel.clock.cpu()
+        self.current.cpu += now - self._since
+        self._since = now
         if self.current.tid in self.all:
             self.current.context = engine.save()
         engine.restore(target.context)
@@ -162,6 +262,13 @@ class Threads:
             engine.write_register(reg.RAX, target.result & 0xFFFFFFFFFFFFFFFF)
             target.result = None
 
+    def cpu_time(self, tid: int) -> int:
+        """Nanoseconds of work that a thread has done."""
+        thread = self.all[tid]
+        return thread.cpu + (
+            self._kernel.clock.cpu() - self._since if thread is self.current else 0
+        )
+
     def add(self, start: dict[int, int]) -> Thread:
         """A new thread: the current one's registers, but for those in ``start``."""
         limit = self._kernel.sandbox.limits.threads
@@ -170,6 +277,8 @@ class Threads:
         self._last_tid += 1
         thread = Thread(self._last_tid, self._kernel.engine.save(), start)
         thread.signal_mask = self.current.signal_mask
+        thread.name = self.current.name
+        thread.policy, thread.affinity = self.current.policy, self.current.affinity
         self.all[thread.tid] = thread
         self._runnable.append(thread)
         return thread
@@ -177,15 +286,49 @@ class Threads:
     def exit_current(self) -> None:
         """End the current thread and go on with another."""
         thread = self.current
+        self._release_robust_locks(thread)
         del self.all[thread.tid]
+        self._kernel.timers.thread_ended(thread.tid)
         if thread.clear_child_tid:
-            try:
+            # As in Linux: the address is the thread's own affair.
+            with suppress(Errno):
                 self._kernel.write_u32(thread.clear_child_tid, 0)
                 self.wake_futex(thread.clear_child_tid, 1)
-            except Errno:
-                pass  # as in Linux: the address is the thread's own affair
         self._give_way(self._next())
         raise WaitingError
+
+    def _release_robust_locks(self, thread: Thread) -> None:
+        """Mark the locks that a thread holds as those of a dead owner and wake who waits for them
+        (``kernel/futex/core.c: exit_robust_list``)."""
+        if not thread.robust_list:
+            return
+        head, kernel = thread.robust_list, self._kernel
+        try:
+            entry, offset, operation = struct.unpack("<QqQ", kernel.read(head, 24))
+            for _ in range(_ROBUST_LIST_LIMIT):
+                if entry & ~1 == head:
+                    break
+                following = kernel.read_u64(entry & ~1)
+                if entry != operation:
+                    self._mark_dead((entry & ~1) + offset, thread.tid)
+                entry = following
+            if operation:
+                self._mark_dead((operation & ~1) + offset, thread.tid)
+        except (Errno, GuestMemoryError):
+            return  # as in Linux: the list is the thread's own affair
+
+    def _mark_dead(self, at: int, tid: int) -> None:
+        word = self._kernel.read_u32(at)
+        if word & linux.FUTEX_TID_MASK == tid:
+            self._kernel.write_u32(at, word & linux.FUTEX_WAITERS | linux.FUTEX_OWNER_DIED)
+            if word & linux.FUTEX_WAITERS:
+                self.wake_futex(at, 1)
+
+    # --- futexes (see futex.py) -------------------------------------------------------------
+
+    def waiters(self, address: int) -> list[Thread]:
+        """Who waits at a futex, in the order of their tids."""
+        return [t for t in self.all.values() if t.wait is not None and t.wait.futex == address]
 
     def wake_futex(self, address: int, count: int, bitset: int = 0xFFFFFFFF) -> int:
         """Wake up to ``count`` threads that wait at ``address``; returns how many."""
@@ -209,106 +352,5 @@ class Threads:
         return moved
 
 
-@syscall(
-    202, "futex", "partial", "WAIT, WAKE, their BITSET forms, REQUEUE; no priority inheritance"
-)
-def futex(kernel: Kernel, at: int, op: int, value: int, timeout: int, at2: int, value3: int) -> int:
-    command = op & ~(linux.FUTEX_PRIVATE_FLAG | linux.FUTEX_CLOCK_REALTIME) & 0xFFFFFFFF
-    value &= 0xFFFFFFFF
-    if at & 3:
-        raise Errno(linux.EINVAL)
-    if command in (linux.FUTEX_WAIT, linux.FUTEX_WAIT_BITSET):
-        if kernel.read_u32(at) != value:
-            raise Errno(linux.EAGAIN)
-        deadline = None
-        if timeout:
-            deadline = timespec(kernel, timeout)
-            if command == linux.FUTEX_WAIT:
-                deadline += kernel.clock.monotonic()
-            elif op & linux.FUTEX_CLOCK_REALTIME:
-                deadline += kernel.clock.monotonic() - kernel.clock.realtime()
-        bitset = value3 & 0xFFFFFFFF if command == linux.FUTEX_WAIT_BITSET else 0xFFFFFFFF
-        if not bitset:
-            raise Errno(linux.EINVAL)
-        return kernel.threads.wait(deadline=deadline, futex=at, bitset=bitset)
-    if command == linux.FUTEX_WAKE:
-        return kernel.threads.wake_futex(at, value)
-    if command == linux.FUTEX_WAKE_BITSET:
-        return kernel.threads.wake_futex(at, value, value3 & 0xFFFFFFFF)
-    if command in (linux.FUTEX_REQUEUE, linux.FUTEX_CMP_REQUEUE):
-        if command == linux.FUTEX_CMP_REQUEUE and kernel.read_u32(at) != value3 & 0xFFFFFFFF:
-            raise Errno(linux.EAGAIN)
-        woken = kernel.threads.wake_futex(at, value)
-        return woken + kernel.threads.requeue(at, at2, timeout & 0xFFFFFFFF)
-    raise Errno(linux.ENOSYS)
-
-
-@syscall(56, "clone", "partial", "threads of this process; a new process is refused with EPERM")
-def clone(kernel: Kernel, flags: int, stack: int, parent_tid: int, child_tid: int, tls: int) -> int:
-    if not flags & linux.CLONE_VM or not flags & linux.CLONE_THREAD:
-        kernel.report_refusal("clone")
-        raise Errno(linux.EPERM)
-    start = {reg.RAX: 0, reg.RIP: kernel.engine.rip + 2}  # behind the syscall instruction
-    if stack:
-        start[reg.RSP] = stack
-    if flags & linux.CLONE_SETTLS:
-        start[reg.FS_BASE] = tls
-    thread = kernel.threads.add(start)
-    if flags & linux.CLONE_PARENT_SETTID:
-        kernel.write_u32(parent_tid, thread.tid)
-    if flags & linux.CLONE_CHILD_SETTID:
-        kernel.write_u32(child_tid, thread.tid)
-    if flags & linux.CLONE_CHILD_CLEARTID:
-        thread.clear_child_tid = child_tid
-    return thread.tid
-
-
-@syscall(60, "exit")
-def exit_(kernel: Kernel, status: int) -> int:
-    if len(kernel.threads.all) == 1:
-        kernel.exit(status & 0xFF)
-    kernel.threads.exit_current()
-    raise AssertionError("unreachable")
-
-
-@syscall(231, "exit_group")
-def exit_group(kernel: Kernel, status: int) -> int:
-    kernel.exit(status & 0xFF)
-    raise AssertionError("unreachable")
-
-
-@syscall(24, "sched_yield")
-def sched_yield(kernel: Kernel) -> int:
-    kernel.threads.yield_()
-    return 0
-
-
-@syscall(186, "gettid")
-def gettid(kernel: Kernel) -> int:
-    return kernel.threads.current.tid
-
-
-@syscall(218, "set_tid_address")
-def set_tid_address(kernel: Kernel, at: int) -> int:
-    kernel.threads.current.clear_child_tid = at
-    return kernel.threads.current.tid
-
-
-@syscall(273, "set_robust_list", "partial", "accepted and ignored")
-def set_robust_list(kernel: Kernel, head: int, size: int) -> int:
-    if size != 24:
-        raise Errno(linux.EINVAL)
-    return 0
-
-
-@syscall(204, "sched_getaffinity")
-def sched_getaffinity(kernel: Kernel, pid: int, size: int, mask: int) -> int:
-    if size < 8 or size % 8 or signed32(pid) < 0:
-        raise Errno(linux.EINVAL)
-    kernel.write(mask, ((1 << kernel.sandbox.cpus) - 1).to_bytes(8, "little"))
-    return 8
-
-
-@syscall(203, "sched_setaffinity", "partial", "accepted and ignored")
-def sched_setaffinity(kernel: Kernel, pid: int, size: int, mask: int) -> int:
-    return 0
+def _nobody() -> bool:
+    return False

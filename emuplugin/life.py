@@ -1,0 +1,307 @@
+"""One life of a machine: from its first plugin to its death, its reset or its closing.
+
+It is what the values of a machine talk to (:class:`emuplugin.values.guest.Guest`): those of an
+earlier life are refused and never look at the memory of the present one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from time import perf_counter
+from typing import TYPE_CHECKING, TypeVar
+
+from .elf.file import ElfFile
+from .errors import ClosedError, DeadMachineError, EmupluginError, Interrupted
+from .outcomes import Outcomes
+from .python_calls import PythonCalls
+from .report import Report, take
+from .runtime_shims.goruntime import CallResult
+from .runtime_shims.program import Module, Program
+from .runtime_shims.type_area import TypeArea
+from .sandbox import Sandbox
+from .values import Context
+from .values.guest import ModuleTypes
+
+if TYPE_CHECKING:
+    from .cpu.memory import Memory
+    from .runtime_shims.callbacks import CallbackFrame
+    from .runtime_shims.roots import Root
+    from .values.guest import Root as KeptAlive
+
+T = TypeVar("T")
+
+
+class Life:
+    """The program of a machine, once it was booted, and the calls into it.
+
+    ``lock`` is the machine's: held by whoever uses it. ``death`` is what ended it from inside.
+    """
+
+    def __init__(self, sandbox: Sandbox, lock: threading.RLock) -> None:
+        self.sandbox = sandbox
+        self.lock = lock
+        self.death: BaseException | None = None
+        self.booted: Program | None = None
+        self._context: Context | None = None
+        self._over: Callable[[], ClosedError] | None = None
+        self._host_seconds = 0.0
+        self._report = Report()
+        self.python_calls = PythonCalls(self)
+        self._outcomes = Outcomes(self)
+
+    @property
+    def state(self) -> str:
+        """``empty``, ``running``, ``dead`` or ``closed``."""
+        if self._over is not None:
+            return "closed"
+        if self.death is not None:
+            return "dead"
+        return "empty" if self.booted is None else "running"
+
+    @property
+    def busy(self) -> bool:
+        """Whether a call runs."""
+        return self.booted is not None and self.booted.process.kernel.watchdog.running
+
+    @property
+    def program(self) -> Program:
+        """The running program; raises when the machine is dead, closed or empty."""
+        if self.booted is None or self.death is not None:
+            self.check_alive()
+            raise ClosedError("nothing was opened in this machine yet")
+        return self.booted
+
+    @property
+    def context(self) -> Context:
+        """What all values of this life share."""
+        if self._context is None:
+            self._context = Context(self)
+        return self._context
+
+    def check_alive(self) -> None:
+        """Raise ClosedError or DeadMachineError unless plugins can be opened and used."""
+        if self._over is not None:
+            raise self._over()
+        if self.death is not None:
+            reason = str(self.death).partition("\n")[0] or type(self.death).__name__
+            raise DeadMachineError(
+                f"the machine is dead: {reason}; open the plugin again"
+            ) from self.death
+
+    def end(self, over: Callable[[], ClosedError]) -> None:
+        """Free everything. Whoever uses something of this life gets the error that ``over``
+        makes."""
+        self._report = self.report
+        self._over = over
+        if self._context is not None:
+            self._context.close()
+        self._context = None
+        program, self.booted = self.booted, None
+        if program is not None:
+            program.close()
+
+    @property
+    def report(self) -> Report:
+        """What was done up to now, or up to the end."""
+        if self.booted is None:
+            return self._report
+        return take(self.booted.process.kernel, self._host_seconds)
+
+    @property
+    def instructions(self) -> int:
+        """How many the guest has executed."""
+        if self.booted is None:
+            return self._report.instructions
+        return self.booted.process.kernel.instructions
+
+    def interrupt(self) -> None:
+        """See :meth:`Machine.interrupt`."""
+        if self.busy:
+            self._interrupt(Interrupted("the call was interrupted"))
+            assert self.booted is not None
+            self.booted.process.kernel.outside.wake()
+
+    def send_signal(self, number: int) -> None:
+        """See :meth:`Machine.send_signal`."""
+        program = self.program
+        program.process.kernel.signals.post(number)
+        if self.lock.acquire(blocking=False):
+            try:
+                if not self.busy and self.death is None:
+                    with suppress(EmupluginError):  # what ended the machine is its death
+                        self.guarded(program.signalling.deliver)
+            finally:
+                self.lock.release()
+
+    def _interrupt(self, error: BaseException) -> None:
+        program = self.booted
+        if program is not None:
+            self.python_calls.unstoppable = error
+            program.interruption.request(error)
+
+    # --- opening ----------------------------------------------------------------------------
+
+    def start(self, file: ElfFile) -> Module:
+        """Boot the machine with its first plugin."""
+        program = self.guarded(lambda: Program(self.sandbox, file))
+        program.on_fatal = self._outcomes.on_fatal
+        program.on_callback = self.python_calls.handle
+        program.process.engine.on_interrupt = self._interrupt
+        self.booted = program
+        return program.modules[0]
+
+    def link(self, module: Module) -> None:
+        """Make a further plugin part of the program."""
+        program = self.program
+        self.guarded(lambda: program.link(module))
+
+    def run_inits(self, module: Module) -> None:
+        """Run the init functions of a module that have not run."""
+        program = self.program
+        ended = self.guarded(lambda: program.run_inits(module))
+        if ended is not None:
+            self._outcomes.raise_from(ended)
+
+    def guarded(self, action: Callable[[], T]) -> T:
+        """Run guest code; what ends the whole process ends the machine."""
+        # Calls inside of calls count themselves too: what they added is not taken over.
+        before, start = self._host_seconds, perf_counter()
+        try:
+            return action()
+        except BaseException as error:
+            self._outcomes.ended(error)
+        finally:
+            self._host_seconds = before + perf_counter() - start
+
+    # --- what values need (values.guest.Guest) ----------------------------------------------
+
+    @property
+    def memory(self) -> Memory:
+        """Guest memory."""
+        return self.program.process.memory
+
+    @property
+    def go_minor(self) -> tuple[int, int]:
+        """Go's version without the patch level: ``(1, 27)``."""
+        major, minor = self.program.build_info.minor.split(".")
+        return int(major), int(minor)
+
+    @property
+    def experiments(self) -> frozenset[str]:
+        """GOEXPERIMENT settings of the build."""
+        return frozenset(self.program.build_info.experiments)
+
+    def module_of(self, address: int) -> ModuleTypes | None:
+        """The module whose type descriptors hold ``address``."""
+        for module in self.program.modules:
+            types, etypes = module.get("types"), module.get("etypes")
+            if types <= address < etypes:
+                return ModuleTypes(types, etypes, module.get("text"), {})
+        if TypeArea.start <= address < TypeArea.end:
+            return ModuleTypes(TypeArea.start, TypeArea.end, TypeArea.text, {})
+        return None
+
+    def type_addresses(self) -> Iterator[int]:
+        """The type descriptors of all plugins."""
+        for module in self.program.modules:
+            yield from module.type_descriptors()
+
+    @property
+    def type_area(self) -> TypeArea:
+        """Where types made at run time lie."""
+        return self.program.type_area
+
+    @property
+    def method_entries(self) -> tuple[int, ...]:
+        """The code of methods that are Python's, by number."""
+        return self.program.runtime.stubs.methods
+
+    def call(
+        self,
+        entry: int,
+        context: int,
+        ints: Sequence[int],
+        floats: Sequence[int],
+        stack: bytes | bytearray,
+        stack_size: int,
+    ) -> CallResult:
+        """Call Go code by ABIInternal. Raises GoPanic, Goexit, GoExit, GoFatal and limits."""
+        with self.lock:
+            program = self.program
+            program.process.kernel.start_clock()
+            program.roots.collect()
+            outcome = self.guarded(
+                lambda: program.call(entry, context, ints, floats, stack, stack_size)
+            )
+            if self.python_calls.unstoppable is not None:
+                self._outcomes.raise_unstoppable(outcome)
+            if type(outcome) is CallResult:
+                return outcome
+            self._outcomes.raise_from(outcome)
+
+    def call_words(self, entry: int, closure: int, words: Sequence[int]) -> int:
+        """Call Go code whose arguments are all integers in registers; its first integer result.
+
+        Stack space for spilled arguments is there. Raises as :meth:`call`.
+        """
+        with self.lock:
+            program = self.booted
+            if program is None or self.death is not None:
+                program = self.program  # raises
+            kernel = program.process.kernel
+            if kernel.allowance.limited:
+                kernel.start_clock()
+            if program.roots.returned:
+                program.roots.collect()
+            before, start = self._host_seconds, perf_counter()
+            try:
+                outcome = program.caller.call_words(entry, closure, words)
+            except BaseException as error:
+                self._outcomes.ended(error)
+            finally:
+                self._host_seconds = before + perf_counter() - start
+            if self.python_calls.unstoppable is not None:
+                self._outcomes.raise_unstoppable(outcome)
+            if isinstance(outcome, int):
+                return outcome
+            self._outcomes.raise_from(outcome)
+
+    def call_runtime(self, name: str, *ints: int) -> int:
+        """Call ``runtime.NAME`` with integer arguments; its first integer result."""
+        with self.lock:
+            program = self.program
+            outcome = self.guarded(lambda: program.call_runtime("runtime." + name, *ints))
+            if isinstance(outcome, int):
+                return outcome
+            self._outcomes.raise_from(outcome)
+
+    def malloc(self, size: int, type_address: int, zero: bool = True) -> int:
+        """``runtime.mallocgc``: memory of the Go heap, freed when nothing refers to it."""
+        return self.call_runtime("mallocgc", size, type_address, int(zero))
+
+    def symbol(self, name: str) -> int | None:
+        """The guest address of a linker symbol."""
+        return self.program.symbol(name)
+
+    def hold(self, address: int) -> Root:
+        """Keep the heap object at ``address`` alive as long as the root is."""
+        with self.lock:
+            program = self.program
+            return self.guarded(lambda: program.hold(address))
+
+    def func_value(
+        self,
+        function: Callable[[CallbackFrame], None],
+        dropped: Callable[[], None] | None = None,
+    ) -> KeptAlive:
+        """A Go func value that calls ``function`` with the registers and stack of each call. When
+        Go has no more use for it, ``dropped`` is called."""
+        with self.lock:
+            return self.python_calls.func_value(function, dropped)
+
+    def func_value_again(self, address: int) -> KeptAlive | None:
+        """An earlier func value, rooted; None if Go has dropped it."""
+        with self.lock:
+            return self.python_calls.func_value_again(address)

@@ -1,0 +1,76 @@
+"""What a call may use up: host time, instructions; and how long a thread's turn is."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from emuplugin.errors import InstructionLimitExceeded, TimeLimitExceeded
+
+if TYPE_CHECKING:
+    from emuplugin.cpu.stops import Stops
+    from emuplugin.sandbox import Limits
+
+#: Instructions that a thread runs before others get their turn: 10 ms, the time slice of Go's
+#: sysmon (forcePreemptNS), on a processor that takes a nanosecond for each.
+SLICE = 10_000_000
+
+
+class Allowance:
+    """The limits ``seconds`` and ``instructions`` of the call that runs, and its time slices."""
+
+    def __init__(self, limits: Limits, stops: Stops) -> None:
+        self._seconds, self._instructions = limits.seconds, limits.instructions
+        self._stops = stops
+        #: Whether there is anything to begin anew with each call.
+        self.limited = limits.seconds is not None or limits.instructions is not None
+        self._deadline: float | None = None
+        self._budget_end: int | None = None
+        self._slice_end = 0
+        self.begin_slice()
+        self.begin()
+
+    def begin(self) -> None:
+        """A call begins, or the opening of a plugin."""
+        if self._seconds is not None:
+            self._deadline = monotonic() + self._seconds
+        if self._instructions is not None:
+            self._budget_end = self._stops.executed + self._instructions
+            self.begin_slice()
+
+    def begin_slice(self) -> None:
+        """Let the guest run to the end of a time slice, or of its instructions."""
+        now = self._stops.executed
+        self._slice_end = now + SLICE
+        if self._budget_end is not None:
+            self._slice_end = min(self._slice_end, self._budget_end)
+        self._stops.arm(self._slice_end - now)
+
+    def check_instructions(self) -> None:
+        """At the end of a slice: raise InstructionLimitExceeded if it was that of the budget, and
+        what is left is less than the next block."""
+        if self._budget_end is not None and self._slice_end == self._budget_end:
+            limit = self._instructions or 0
+            raise InstructionLimitExceeded(
+                f"the plugin executed more than its limit of {limit} instructions; "
+                "grant more with Limits(instructions=...)",
+                limit="instructions",
+                allowed=limit,
+                used=limit - (self._budget_end - self._stops.executed),
+            )
+
+    def seconds_left(self) -> float | None:
+        """Host time until the limit; None if there is none."""
+        return None if self._deadline is None else max(self._deadline - monotonic(), 0.0)
+
+    def check_seconds(self) -> None:
+        """Raise TimeLimitExceeded if the call has run for too long."""
+        if self._deadline is not None and monotonic() > self._deadline:
+            seconds = self._seconds or 0.0
+            raise TimeLimitExceeded(
+                f"the plugin ran longer than its limit of {seconds:g} s; "
+                "grant more with Limits(seconds=...)",
+                limit="seconds",
+                allowed=seconds,
+                used=seconds + monotonic() - self._deadline,
+            )
