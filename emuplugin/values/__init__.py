@@ -6,8 +6,11 @@ of kinds is codecs.py), signatures are compiled into plans (plan.py), and what a
 """
 
 from emuplugin.values.context import Context
+from emuplugin.values.fields import Field
 from emuplugin.values.function import Function
-from emuplugin.values.gotype import Field, GoType, Method, Types
+from emuplugin.values.gotype import GoType
+from emuplugin.values.method_sets import Method
+from emuplugin.values.types import Types
 from emuplugin.values.variable import Variable
 
 __all__ = ["Context", "Field", "Function", "GoType", "Method", "Types", "Variable"]

@@ -13,7 +13,7 @@ from emuplugin.values.mismatch import wrong_type
 class BooleanCodec(Codec):
     """One byte, 0 or 1."""
 
-    plain = True
+    plain = atomic = detached = True
 
     def decode(self, image: bytes, owner: object) -> bool:
         return image[0] & 1 == 1

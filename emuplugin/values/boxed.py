@@ -30,12 +30,6 @@ class View(Live):
         object.__setattr__(self, "_address", address)
         object.__setattr__(self, "_owner", owner)
 
-    def __repr__(self) -> str:
-        from emuplugin.values.go_syntax import MAX_DEPTH
-
-        codec = self._codec
-        return f"{codec.type.string}{codec.go_syntax(self, MAX_DEPTH)}"
-
 
 class BoxedCodec(Codec):
     """Codec of a kind that has views."""

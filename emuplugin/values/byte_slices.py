@@ -19,12 +19,15 @@ class BytesCodec(SliceCodec):
     ``plugin.make("[]byte", 4096)`` makes one to be filled.
     """
 
+    detached = True
+
     def decode(self, image: bytes, owner: object) -> bytes:
         pointer, length, _capacity = HEADER.unpack(image)
         return self.context.memory.read(pointer, length) if length else b""
 
     def read(self, address: int, owner: object) -> Any:
-        return self.decode(self.context.memory.read(address, self.size), owner)
+        with self.context.guest.lock:
+            return self.decode(self.context.memory.read(address, self.size), owner)
 
     def elements(self, value: Any, allocations: Allocations) -> tuple[bytes | memoryview, int]:
         data = self._data(value)

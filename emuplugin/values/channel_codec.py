@@ -97,3 +97,6 @@ class ChannelCodec(Codec):
         if value is None:
             return "(nil)"
         return f"({cast('ChannelView', value)._root.address:#x})"
+
+    def text(self, value: Any, depth: int) -> str:
+        return f"({self.type.string}){self.go_syntax(value, depth)}"

@@ -114,9 +114,6 @@ class ChannelView(Live):
     def __hash__(self) -> int:
         return hash(self._root.address)
 
-    def __repr__(self) -> str:
-        return f"({self._type.string})({self._root.address:#x})"
-
     def _wait(self, ready: Any, timeout: float | None) -> bool:
         if timeout is not None and timeout <= 0:
             return bool(ready())

@@ -36,6 +36,12 @@ class Codec(ABC):
     plain = False
     """Whether values come as Python's own, without a trace of their Go type."""
 
+    atomic = False
+    """Whether a value is read in one piece: then that needs no lock, see :meth:`read`."""
+
+    detached = False
+    """Whether what :meth:`decode` gives refers to nothing in the guest any more."""
+
     late = False
     """Whether :meth:`finish` has to run, in the guest, after all results were read."""
 
@@ -60,9 +66,10 @@ class Codec(ABC):
     def decode_many(self, address: int, count: int, owner: object) -> list[Any]:
         """``count`` values that lie one after the other at ``address``."""
         end = address + count * self.size
-        if not self.size:
-            return [self.read(address, owner) for _ in range(count)]
-        return [self.read(at, owner) for at in range(address, end, self.size)]
+        with self.context.guest.lock:
+            if not self.size:
+                return [self.read(address, owner) for _ in range(count)]
+            return [self.read(at, owner) for at in range(address, end, self.size)]
 
     @abstractmethod
     def encode(self, value: Any, allocations: Allocations) -> bytes:
@@ -79,7 +86,19 @@ class Codec(ABC):
         return b"".join(images)
 
     def read(self, address: int, owner: object) -> Any:
-        """The value at ``address``. ``owner`` keeps the memory there alive."""
+        """The value at ``address``. ``owner`` keeps the memory there alive.
+
+        Waits for a call that another thread makes: it could store another value halfway through, or
+        free what the first one led to before it has a root. Single numbers do not wait.
+        """
+        if self.atomic:
+            return self.decode(self.context.memory.read(address, self.size), owner)
+        with self.context.guest.lock:
+            return self.finish(self.decode(self.context.memory.read(address, self.size), owner))
+
+    def read_part(self, address: int, owner: object) -> Any:
+        """The value at ``address``, where it has no address in Go: a map's key or element. Arrays
+        and structs are copied. The caller holds the lock."""
         return self.finish(self.decode(self.context.memory.read(address, self.size), owner))
 
     def write(self, address: int, value: Any) -> None:
@@ -112,8 +131,12 @@ class Codec(ABC):
         return "nil" if value is None else repr(value)
 
     def text(self, value: Any, depth: int) -> str:
-        """:meth:`go_syntax` with the type before it: ``[]int{1, 2}``."""
-        return f"{self.type.string}{self.go_syntax(value, depth)}"
+        """:meth:`go_syntax` where nothing around it tells the type: ``[]int{1, 2}``, ``3``,
+        ``main.Celsius(36.6)``."""
+        syntax = self.go_syntax(value, depth)
+        if not self.plain:
+            return f"{self.type.string}{syntax}"
+        return f"{self.type.string}({syntax})" if self.type.pkg_path else syntax
 
     def finish(self, value: Any) -> Any:
         """What a ``late`` codec has left to do, once everything else is safe from the collector."""

@@ -9,14 +9,16 @@ from emuplugin.errors import EmulationError
 from emuplugin.values.asynchronous import Worker
 from emuplugin.values.codec import Codec
 from emuplugin.values.codecs import make_codec
-from emuplugin.values.gotype import GoType, Types
+from emuplugin.values.gotype import GoType
 from emuplugin.values.guest import Guest, Memory
 from emuplugin.values.heap import Heap
+from emuplugin.values.made_types import MadeTypes
 from emuplugin.values.methods import MethodTable
 from emuplugin.values.python_functions import PythonFunctions
 from emuplugin.values.python_objects import PythonObjects
 from emuplugin.values.scheduling import Scheduling
 from emuplugin.values.type_index import TypeIndex
+from emuplugin.values.types import Types
 
 
 class Context:
@@ -79,6 +81,11 @@ class Context:
     def python_objects(self) -> PythonObjects:
         """The Python objects that Go holds in interfaces."""
         return PythonObjects(self)
+
+    @cached_property
+    def made_types(self) -> MadeTypes:
+        """Types that no plugin has."""
+        return MadeTypes(self)
 
     @cached_property
     def scheduling(self) -> Scheduling:

@@ -7,11 +7,13 @@ methods (``internal/abi.ITab``), and a pointer to the value.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from emuplugin.errors import GoError, GoPanic
 from emuplugin.values.codec import Codec
+from emuplugin.values.go_syntax import go_quote
 from emuplugin.values.heap import Allocations
 from emuplugin.values.mismatch import wrong_type
 
@@ -24,6 +26,7 @@ _INTERFACE = struct.Struct("<QQ")
 _STRING = struct.Struct("<QQ")
 ITAB_TYPE = 8
 ITAB_FUN = 24
+_MOST_WRAPPED = 100  # errors that are looked at for a Python exception that they wrap
 _NEW_ERROR_ITAB = "go:itab.*errors.errorString,error"
 
 
@@ -72,7 +75,10 @@ class ErrorCodec(Codec):
     def finish(self, value: HeldInterface | BaseException | None) -> BaseException | None:
         if not isinstance(value, HeldInterface):
             return value
-        return GoError(self._message(value), value.dynamic_type.string, value=value)
+        error = GoError(self._message(value), value.dynamic_type.string, value=value)
+        if len(self.context.python_objects):
+            error.__cause__ = self._cause(value)
+        return error
 
     def encode(self, value: Any, allocations: Allocations) -> bytes:
         if value is None:
@@ -89,6 +95,57 @@ class ErrorCodec(Codec):
         if not objects.implements(value, self.type):
             raise wrong_type("error as an exception or None", value)
         return objects.image(value, self.type, allocations)
+
+    def go_syntax(self, value: Any, depth: int) -> str:
+        if value is None:
+            return f"{self.type.string}(nil)"
+        held = value.value if isinstance(value, GoError) else None
+        if not isinstance(held, HeldInterface):
+            return repr(value)
+        dynamic_type, memory = held.dynamic_type, self.context.memory
+        if dynamic_type.string == "*errors.errorString":
+            return f"errors.New({go_quote(value.message.encode('utf-8', 'surrogateescape'))})"
+        codec = self.context.codec(dynamic_type)
+        direct = dynamic_type.is_direct_iface
+        image = held.data.to_bytes(8, "little") if direct else memory.read(held.data, codec.size)
+        return codec.text(codec.finish(codec.decode(image, held.root)), depth)
+
+    def text(self, value: Any, depth: int) -> str:
+        return self.go_syntax(value, depth)
+
+    def _cause(self, held: HeldInterface) -> BaseException | None:
+        """The Python exception that an error wraps, by what its Unwrap methods return."""
+        todo: list[HeldInterface | BaseException] = [held]
+        for _ in range(_MOST_WRAPPED):
+            if not todo:
+                break
+            error = todo.pop(0)
+            if isinstance(error, BaseException):
+                return error
+            todo += self._wrapped(error)
+        return None
+
+    def _wrapped(self, held: HeldInterface) -> Iterator[HeldInterface | BaseException]:
+        guest, memory = self.context.guest, self.context.memory
+        for method in held.dynamic_type.methods:
+            if method.name != "Unwrap" or not method.ifn or method.type is None:
+                continue
+            try:
+                words = guest.call(method.ifn, 0, (held.data,), (), b"", 8).ints
+            except GoPanic:
+                return
+            count, root = 1, None
+            if method.type.string == "func() error":
+                image = _INTERFACE.pack(*words[:2])
+            elif method.type.string == "func() []error" and words[1]:
+                root, count = guest.hold(words[0]), words[1]
+                image = memory.read(root.address, count * _INTERFACE.size)
+            else:
+                return
+            for at in range(0, count * _INTERFACE.size, _INTERFACE.size):
+                wrapped = self.decode(image[at : at + _INTERFACE.size], root)
+                if wrapped is not None:
+                    yield wrapped
 
     def _message(self, held: HeldInterface) -> str:
         """What its Error method returns; if that panics, what fmt prints in such a case."""

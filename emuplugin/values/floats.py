@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from emuplugin.cpu.calling import Frame, Place
 from emuplugin.values.codec import Codec, Reader, Writer
+from emuplugin.values.float_text import go_float
 from emuplugin.values.gotype import GoType
 from emuplugin.values.guest import CallResult
 from emuplugin.values.heap import Allocations
@@ -27,7 +28,7 @@ class FloatCodec(Codec):
     Takes float, int and anything that has ``__float__`` but bool and str.
     """
 
-    plain = True
+    plain = atomic = detached = True
 
     def __init__(self, context: Context, go_type: GoType) -> None:
         super().__init__(context, go_type)
@@ -69,6 +70,9 @@ class FloatCodec(Codec):
         except OverflowError:
             raise out_of_range(self.expected, value, "out of range") from None
 
+    def go_syntax(self, value: Any, depth: int) -> str:
+        return go_float(value, self.size)
+
     def reader(self, place: Place) -> Reader:
         if self.size != 8 or place.stack_offset is not None:
             return super().reader(place)
@@ -93,7 +97,7 @@ class FloatCodec(Codec):
 class ComplexCodec(Codec):
     """Two floats: real part, imaginary part. Takes complex, and what :class:`FloatCodec` takes."""
 
-    plain = True
+    plain = detached = True
 
     def __init__(self, context: Context, go_type: GoType) -> None:
         super().__init__(context, go_type)
@@ -103,7 +107,8 @@ class ComplexCodec(Codec):
         return complex(*self.format.unpack(image))
 
     def go_syntax(self, value: Any, depth: int) -> str:
-        return f"({value.real!r}{value.imag:+}i)"
+        real, imag = (go_float(part, self.size // 2) for part in (value.real, value.imag))
+        return f"({real}{'' if imag[0] in '+-' else '+'}{imag}i)"
 
     def encode(self, value: Any, allocations: Allocations) -> bytes:
         value = unboxed(self, value)

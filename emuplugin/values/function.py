@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+from abc import abstractmethod
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from emuplugin.errors import ClosedError, DeadMachineError, StaleError
 from emuplugin.values.gotype import GoType
 from emuplugin.values.guest import Root
 from emuplugin.values.plan import CallPlan
@@ -14,7 +16,42 @@ if TYPE_CHECKING:
     from emuplugin.values.context import Context
 
 
-class Function:
+class _Signature:
+    """The attribute ``__signature__`` of what can be called. The class itself has none:
+    ``inspect.signature`` then looks at how it is made."""
+
+    def __get__(self, instance: Signed | None, owner: type) -> inspect.Signature:
+        if instance is None:
+            raise AttributeError("__signature__")
+        return instance.signature
+
+
+class Signed:
+    """What has a Go func type and can be called from Python."""
+
+    __signature__ = _Signature()
+
+    @property
+    @abstractmethod
+    def go_type(self) -> GoType:
+        """The func type, without receiver."""
+
+    @abstractmethod
+    def belongs_to(self, context: Context) -> bool:
+        """Whether it is a function of this machine."""
+
+    @property
+    def type(self) -> str:
+        """The Go type, as ``reflect.Type.String`` has it; of a method without receiver."""
+        return self.go_type.string
+
+    @property
+    def signature(self) -> inspect.Signature:
+        """The parameters and results with their Go types as annotations."""
+        return signature_of(self.go_type)
+
+
+class Function(Signed):
     """A function of a plugin. Calling it runs it in the machine, on one goroutine, to its end.
 
     ``name`` is its name in Go, ``type`` its Go type (``func(int, int) (int, error)``),
@@ -35,7 +72,7 @@ class Function:
     ) -> None:
         """``closure`` is the func value, for functions that have one: it holds their variables."""
         self.name = name
-        self.go_type = go_type
+        self._go_type = go_type
         self.address = address
         self.closure = 0 if closure is None else closure.address
         self._root = closure
@@ -43,24 +80,28 @@ class Function:
         self.__name__ = self.__qualname__ = name
 
     @property
-    def type(self) -> str:
-        """The Go type, as ``reflect.Type.String`` has it."""
-        return self.go_type.string
-
-    @property
-    def signature(self) -> str:
-        """The parameters and results, written out even where the func type has a name."""
-        return self.go_type.signature
+    def go_type(self) -> GoType:
+        return self._go_type
 
     def __call__(self, *args: Any) -> Any:
         plan = self._plan
-        if plan.only_integers:
-            return plan.call_integers(self.address, self.closure, args)
-        return plan.outcome(plan.call(self.address, self.closure, args))
+        try:
+            if plan.only_integers:
+                return plan.call_integers(self.address, self.closure, args)
+            return plan.outcome(plan.call(self.address, self.closure, args))
+        except StaleError as error:
+            raise self._stale(error) from None
 
     def results(self, *args: Any) -> tuple[Any, ...]:
         """Call it and return all results as Go has them, a last ``error`` too (None for nil)."""
-        return tuple(self._plan.call(self.address, self.closure, args))
+        try:
+            return tuple(self._plan.call(self.address, self.closure, args))
+        except StaleError as error:
+            raise self._stale(error) from None
+
+    def _stale(self, error: StaleError) -> StaleError:
+        """The error by this function's name, if it is this function that is stale."""
+        return StaleError(self.name) if self._context.guest.state == "closed" else error
 
     async def call_async(self, *args: Any) -> Any:
         """Call it in a thread of the machine's: ``await f.call_async(1, 2)``.
@@ -71,20 +112,20 @@ class Function:
         return await self._context.worker.call(self, *args)
 
     def belongs_to(self, context: Context) -> bool:
-        """Whether it is a function of this machine."""
         return self._context is context
 
     @cached_property
     def _plan(self) -> CallPlan:
         return CallPlan(self._context, self.go_type, self.name)
 
-    @property
-    def __signature__(self) -> inspect.Signature:
-        """The signature with Go types as annotations, for ``help`` and ``inspect.signature``."""
-        return signature_of(self.go_type)
-
     def __repr__(self) -> str:
-        return f"<Go func {self.name}{self.signature.removeprefix('func')}>"
+        try:
+            signature = self.go_type.signature.removeprefix("func")
+        except (ClosedError, DeadMachineError):
+            return f"<Go func {self.name} of a {self._context.guest.state} machine>"
+        if self.closure:  # nobody has given it a name
+            return f"<Go func{signature} at {self.address:#x}>"
+        return f"<Go func {self.name}{signature}>"
 
 
 def signature_of(go_type: GoType) -> inspect.Signature:

@@ -2,48 +2,28 @@
 
 A :class:`GoType` stands for one descriptor (``internal/abi.Type``) in guest memory and reads what
 it refers to when it is asked, so that types that contain themselves are no trouble.
-:class:`Types` hands out one GoType per descriptor.
+:class:`~emuplugin.values.types.Types` hands out one GoType per descriptor.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
+from emuplugin.errors import ClosedError, DeadMachineError
 from emuplugin.values import abi_type as abi
-from emuplugin.values.guest import Memory, TypeSource
-from emuplugin.values.names import Name, read_name, read_string
-from emuplugin.values.offsets import Offsets
+from emuplugin.values.fields import Field, read_fields
+from emuplugin.values.method_sets import (
+    Method,
+    Uncommon,
+    interface_methods,
+    read_uncommon,
+    type_methods,
+)
 
-
-class Field(NamedTuple):
-    """A field of a struct. ``pkg_path`` is empty for exported fields."""
-
-    name: str
-    type: GoType
-    offset: int
-    tag: str
-    embedded: bool
-    exported: bool
-    pkg_path: str
-
-
-class Method(NamedTuple):
-    """A method of a concrete type or of an interface.
-
-    ``type`` is its func type without receiver. ``ifn`` is the code that takes the receiver as one
-    word, as interfaces call it, ``tfn`` the code that takes the receiver itself; both are 0 for
-    methods of interfaces. All three are None where the linker removed the method because nothing
-    in the program could reach it.
-    """
-
-    name: str
-    exported: bool
-    pkg_path: str
-    type: GoType | None
-    ifn: int | None
-    tfn: int | None
+if TYPE_CHECKING:
+    from emuplugin.values.types import Types
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -74,7 +54,10 @@ class GoType:
         return self.string
 
     def __repr__(self) -> str:
-        return f"<GoType {self.string} at {self.address:#x}>"
+        try:
+            return f"<GoType {self.string} at {self.address:#x}>"
+        except (ClosedError, DeadMachineError):
+            return f"<GoType at {self.address:#x}>"
 
     @cached_property
     def string(self) -> str:
@@ -107,9 +90,9 @@ class GoType:
 
         Empty for predeclared types and type literals.
         """
-        if not self.named or self._uncommon is None:
+        if not self.named or self.uncommon is None:
             return ""
-        return self.types.offsets.name(self.address, self._uncommon.pkg_path).name
+        return self.types.offsets.name(self.address, self.uncommon.pkg_path).name
 
     @property
     def comparable(self) -> bool:
@@ -156,24 +139,7 @@ class GoType:
     def fields(self) -> tuple[Field, ...]:
         """The fields of a struct, blank ones too, in source order."""
         self._require("struct")
-        memory = self.types.memory
-        pkg_path = read_string(memory, memory.read_u64(self.address + abi.ELEM))
-        raw = self._slice(abi.FIELDS, abi.STRUCT_FIELD.size)
-        result = []
-        for name_address, type_address, offset in abi.STRUCT_FIELD.iter_unpack(raw):
-            name = read_name(memory, name_address)
-            result.append(
-                Field(
-                    name.name,
-                    self.types.at(type_address),
-                    offset,
-                    name.tag,
-                    name.embedded,
-                    name.exported,
-                    "" if name.exported else pkg_path,
-                )
-            )
-        return tuple(result)
+        return read_fields(self)
 
     @property
     def variadic(self) -> bool:
@@ -208,7 +174,7 @@ class GoType:
 
         Pointer-receiver methods are in the method set of the pointer type.
         """
-        return self._interface_methods() if self.kind == "interface" else self._type_methods()
+        return interface_methods(self) if self.kind == "interface" else type_methods(self)
 
     @cached_property
     def ptr_to_this(self) -> GoType | None:
@@ -223,7 +189,7 @@ class GoType:
     def _type_at(self, offset: int) -> GoType:
         return self.types.at(self.types.memory.read_u64(self.address + offset))
 
-    def _slice(self, offset: int, item_size: int) -> bytes:
+    def slice(self, offset: int, item_size: int) -> bytes:
         """The bytes of a Go slice in the descriptor whose items are ``item_size`` bytes."""
         memory = self.types.memory
         length = memory.read_u64(self.address + offset + 8)
@@ -232,19 +198,9 @@ class GoType:
         return memory.read(memory.read_u64(self.address + offset), length * item_size)
 
     @cached_property
-    def _uncommon_address(self) -> int | None:
-        if not self.flags & abi.TFLAG_UNCOMMON:
-            return None
-        if self.kind == "map":
-            return self.address + self.types.map_layout.size
-        return self.address + abi.BASE_SIZES.get(self.kind, abi.TYPE.size)
-
-    @cached_property
-    def _uncommon(self) -> _Uncommon | None:
-        if self._uncommon_address is None:
-            return None
-        raw = self.types.memory.read(self._uncommon_address, abi.UNCOMMON.size)
-        return _Uncommon(*abi.UNCOMMON.unpack(raw)[:4])
+    def uncommon(self) -> Uncommon | None:
+        """What only types with a name or methods have."""
+        return read_uncommon(self)
 
     @cached_property
     def _func_counts(self) -> tuple[int, int]:
@@ -261,117 +217,7 @@ class GoType:
         ins, outs = self._func_counts
         count = ins + (outs & ~abi.FUNC_VARIADIC)
         start = self.address + abi.FUNC_SIZE
-        if self._uncommon_address is not None:
+        if self.uncommon is not None:
             start += abi.UNCOMMON.size
         memory = self.types.memory
         return tuple(self.types.at(memory.read_u64(start + 8 * index)) for index in range(count))
-
-    def _interface_methods(self) -> tuple[Method, ...]:
-        memory, offsets = self.types.memory, self.types.offsets
-        own_path = read_string(memory, memory.read_u64(self.address + abi.ELEM))
-        raw = self._slice(abi.FIELDS, abi.IMETHOD.size)
-        result = []
-        for name_offset, type_offset in abi.IMETHOD.iter_unpack(raw):
-            name = offsets.name(self.address, name_offset)
-            type_address = offsets.type(self.address, type_offset)
-            method_type = None if type_address is None else self.types.at(type_address)
-            path = self._method_path(name, own_path)
-            result.append(Method(name.name, name.exported, path, method_type, 0, 0))
-        return tuple(result)
-
-    def _type_methods(self) -> tuple[Method, ...]:
-        uncommon = self._uncommon
-        if uncommon is None or not uncommon.method_count:
-            return ()
-        assert self._uncommon_address is not None
-        offsets = self.types.offsets
-        own_path = offsets.name(self.address, uncommon.pkg_path).name
-        raw = self.types.memory.read(
-            self._uncommon_address + uncommon.methods_offset,
-            uncommon.method_count * abi.METHOD.size,
-        )
-        result = []
-        for name_offset, type_offset, ifn, tfn in abi.METHOD.iter_unpack(raw):
-            name = offsets.name(self.address, name_offset)
-            type_address = offsets.type(self.address, type_offset)
-            result.append(
-                Method(
-                    name.name,
-                    name.exported,
-                    self._method_path(name, own_path),
-                    None if type_address is None else self.types.at(type_address),
-                    offsets.text(self.address, ifn),
-                    offsets.text(self.address, tfn),
-                )
-            )
-        return tuple(result)
-
-    def _method_path(self, name: Name, own_path: str) -> str:
-        if name.exported:
-            return ""
-        if name.pkg_path_offset is None:
-            return own_path
-        return self.types.offsets.name(self.address, name.pkg_path_offset).name
-
-
-class _Uncommon(NamedTuple):
-    """``abi.UncommonType``. ``pkg_path`` is a name offset, ``methods_offset`` from this struct."""
-
-    pkg_path: int
-    method_count: int
-    exported_count: int
-    methods_offset: int
-
-
-class Types:
-    """All types of one machine, one :class:`GoType` per descriptor."""
-
-    def __init__(self, source: TypeSource) -> None:
-        self._source = source
-        self.offsets = Offsets(source)
-        self.map_layout = abi.map_layout(source.go_minor, source.experiments)
-        self._direct_in_flags = source.go_minor >= (1, 26)
-        self._types: dict[int, GoType] = {}
-
-    @property
-    def memory(self) -> Memory:
-        """Guest memory. Asked of the machine each time, which refuses once it is closed."""
-        return self._source.memory
-
-    def at(self, address: int) -> GoType:
-        """The type whose descriptor is at ``address``.
-
-        Raises ValueError if what lies there cannot be a type descriptor.
-        """
-        found = self._types.get(address)
-        return found if found is not None else self._types.setdefault(address, self._read(address))
-
-    def _read(self, address: int) -> GoType:
-        (
-            size, ptr_bytes, hash_, flags, align, field_align, kind, equal, gcdata,
-            str_offset, ptr_to_this,
-        ) = abi.TYPE.unpack(self.memory.read(address, abi.TYPE.size))  # fmt: skip
-        number = kind & abi.KIND_MASK
-        if not 0 < number < len(abi.KINDS):
-            raise ValueError(f"no Go type descriptor at {address:#x}: kind {kind:#x}")
-        direct = (
-            flags & abi.TFLAG_DIRECT_IFACE
-            if self._direct_in_flags
-            else kind & abi.KIND_DIRECT_IFACE
-        )
-        return GoType(
-            types=self,
-            address=address,
-            size=size,
-            ptr_bytes=ptr_bytes,
-            hash=hash_,
-            flags=flags,
-            align=align,
-            field_align=field_align,
-            kind=abi.KINDS[number],
-            is_direct_iface=bool(direct),
-            equal=equal,
-            gcdata=gcdata,
-            str_offset=str_offset,
-            ptr_to_this_offset=ptr_to_this,
-        )

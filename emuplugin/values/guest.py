@@ -19,6 +19,9 @@ class Memory(Protocol):
     def view(self, address: int, size: int) -> memoryview | None:
         """A writable view of ``size`` bytes, or None where they are not contiguous on the host."""
 
+    def check(self, address: int, size: int) -> None:
+        """Raises CorruptDataError unless all of the range could be read."""
+
     def read_u8(self, address: int) -> int: ...
     def read_u16(self, address: int) -> int: ...
     def read_u32(self, address: int) -> int: ...
@@ -126,6 +129,10 @@ class TypeSource(Protocol):
 
 class Guest(TypeSource, Protocol):
     """A booted machine: its memory, its Go functions, its allocator."""
+
+    @property
+    def state(self) -> str:
+        """``running``, ``dead`` or ``closed``."""
 
     def call(
         self,

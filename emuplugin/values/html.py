@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from emuplugin.values.go_syntax import MAX_ITEMS
+from emuplugin.values.interfaces import Interface
 
 if TYPE_CHECKING:
     from emuplugin.values.live import Live
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 def to_html(value: Live) -> str:
     """A table for structs, maps, arrays and slices, one line of code for others."""
-    kind = value._type.kind
+    kind = "" if isinstance(value, Interface) else value._type.kind
     title = f"<code>{escape(value._type.string)}</code>"
     items: Any = value
     if kind == "struct":

@@ -33,7 +33,7 @@ class IntegerCodec(Codec):
     sign``, which also extends the sign; ``sign`` is 0 for unsigned types.
     """
 
-    plain = True
+    plain = atomic = detached = True
 
     def __init__(self, context: Context, go_type: GoType) -> None:
         super().__init__(context, go_type)

@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any
 from emuplugin.errors import GoError
 from emuplugin.values.codec import Codec
 from emuplugin.values.error_values import ITAB_TYPE, HeldInterface
+from emuplugin.values.function import Signed
+from emuplugin.values.go_syntax import MAX_DEPTH
 from emuplugin.values.gotype import GoType
 from emuplugin.values.heap import Allocations
 from emuplugin.values.live import Live, refused
+from emuplugin.values.made_types import DICT, LIST
 from emuplugin.values.methods import method_of
 from emuplugin.values.mismatch import Mismatch, wrong_type
 
@@ -37,10 +40,11 @@ _DEFAULT_TYPES: dict[type, str] = {
 _COMPOSITES: tuple[tuple[Any, str], ...] = (
     (timedelta, "time.Duration"),
     (datetime, "time.Time"),
-    (list | tuple, "[]interface {}"),
-    (dict, "map[string]interface {}"),
+    (list | tuple, LIST),
+    (dict, DICT),
 )
-"""The same for values that only some plugins have a type for, as encoding/json chooses."""
+"""The same for values that only some plugins have a type for, as encoding/json chooses. Those of
+package time are there or not; the others are made."""
 
 
 class Interface(Live):
@@ -86,8 +90,12 @@ class Interface(Live):
     def __hash__(self) -> int:
         return hash((self._type, self.value))
 
-    def __repr__(self) -> str:
-        return f"<Go {self._type.string} in an interface: {self.value!r}>"
+    def _text(self) -> str:
+        return self._codec.text(self.value, MAX_DEPTH)
+
+    def _html(self) -> str:
+        held = self.value
+        return held._html() if isinstance(held, Live) else super()._html()
 
 
 class InterfaceCodec(Codec):
@@ -123,6 +131,16 @@ class InterfaceCodec(Codec):
             raise Mismatch(f"expected {self.type.string}, got {go_type.string} without its methods")
         return _WORDS.pack(itab, data)
 
+    def go_syntax(self, value: Any, depth: int) -> str:
+        if value is None:
+            return f"{self.type.string}(nil)"
+        if isinstance(value, Interface):
+            return value._codec.text(value.value, depth)
+        return repr(value)  # an object of Python's
+
+    def text(self, value: Any, depth: int) -> str:
+        return self.go_syntax(value, depth)
+
     def _contents(self, value: Any, allocations: Allocations) -> tuple[GoType, int] | None:
         """The dynamic type and the data word for a Python value; None if it is to stay what it
         is."""
@@ -147,17 +165,34 @@ class InterfaceCodec(Codec):
             if value._context is not self.context:
                 raise refused(self, value)
             return value._codec
+        if isinstance(value, Signed):
+            if not value.belongs_to(self.context):
+                raise Mismatch(f"expected {self.expected}, got a Go function of another machine")
+            return self.context.codec(value.go_type)
         name = _DEFAULT_TYPES.get(type(value))
-        address = None if name is None else self.context.guest.symbol(f"type:{name}")
-        if address is not None:
-            return self.context.codec(self.context.types.at(address))
+        if name is not None:
+            go_type = self._predeclared(name)
+            if go_type is None:
+                hint = f"it would be a {name}, and no code of the plugin uses that type"
+                raise wrong_type(self.expected, value, hint)
+            return self.context.codec(go_type)
         if self.context.python_objects.implements(value, self.type):
             return None
         for kinds, name in _COMPOSITES:
-            if isinstance(value, kinds) and name in self.context.index:
-                go_type = self.context.index.find(name)
-                if go_type.methods or not self.type.methods:
+            if isinstance(value, kinds):
+                go_type = self.context.made_types.find(name)
+                if go_type is not None and (go_type.methods or not self.type.methods):
                     return self.context.codec(go_type)
         if self.type.methods:
             return None  # what it lacks will be said there
-        raise wrong_type(self.expected, value)
+        hint = "it has no type in Go; plugin.type(NAME) makes values that have one"
+        if callable(value):
+            hint = "it has no type in Go; plugin.type('func(int) int')(f) gives it one"
+        raise wrong_type(self.expected, value, hint)
+
+    def _predeclared(self, name: str) -> GoType | None:
+        """A type that nearly all plugins have."""
+        address = self.context.guest.symbol(f"type:{name}")
+        if address is not None:
+            return self.context.types.at(address)
+        return self.context.made_types.find(name)

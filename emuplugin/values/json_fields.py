@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from emuplugin.values.gotype import Field, GoType
+from emuplugin.values.fields import Field
+from emuplugin.values.gotype import GoType
 
 _PUNCTUATION = frozenset("!#$%&()*+-./:;<=>?@[]^_{|}~ ")
 _QUOTABLE = frozenset(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-import struct
+
+from emuplugin.values.float_text import as_size, plain, shortest
 
 _ESCAPE = re.compile('[\\x00-\\x1f"\\\\<>&\\u2028\\u2029\\ud800-\\udfff]')
 _SHORT = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
@@ -46,46 +47,14 @@ def number(value: float, size: int) -> str:
     value = abs(value)
     if not value:
         return f"{sign}0"
-    digits, exponent = _shortest(value, size)
+    digits, exponent = shortest(value, size)
     # Like %e below 1e-6 and from 1e21 on, else %f.
-    if value < _as(1e-6, size) or value >= _as(1e21, size):
+    if value < as_size(1e-6, size) or value >= as_size(1e21, size):
         mantissa = digits[0] + (f".{digits[1:]}" if len(digits) > 1 else "")
         mark = "-" if exponent < 0 else "+"
         # e-09 becomes e-9, but e+09 does not occur.
         return f"{sign}{mantissa}e{mark}{abs(exponent)}"
-    point = exponent + 1
-    if point <= 0:
-        return f"{sign}0.{'0' * -point}{digits}"
-    if point >= len(digits):
-        return f"{sign}{digits}{'0' * (point - len(digits))}"
-    return f"{sign}{digits[:point]}.{digits[point:]}"
-
-
-def _shortest(value: float, size: int) -> tuple[str, int]:
-    """The fewest digits that read back as the same float, and the exponent of the first."""
-    if size == 8:
-        text = f"{value!r}e0" if "e" not in repr(value) else repr(value)
-        mantissa, exponent = text.split("e")
-        whole, _, fraction = mantissa.partition(".")
-        digits = (whole + fraction).lstrip("0")
-        leading = len(whole + fraction) - len(digits)
-        first = len(whole) - 1 - leading + int(exponent)
-        return digits.rstrip("0") or "0", first
-    for precision in range(9):
-        mantissa, exponent = f"{value:.{precision}e}".split("e")
-        if _as(float(f"{mantissa}e{exponent}"), 4) == value:
-            break
-    return mantissa.replace(".", "").rstrip("0") or "0", int(exponent)
-
-
-def _as(value: float, size: int) -> float:
-    if size == 8:
-        return value
-    try:
-        single: float = struct.unpack("<f", struct.pack("<f", value))[0]
-    except OverflowError:
-        return math.inf
-    return single
+    return sign + plain(digits, exponent)
 
 
 def indented(text: str, indent: str) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING, Any
 
+from emuplugin.errors import ClosedError, DeadMachineError
+from emuplugin.values.go_syntax import MAX_DEPTH
 from emuplugin.values.mismatch import Mismatch, wrong_type
 
 if TYPE_CHECKING:
@@ -27,10 +30,36 @@ class Live:
     def _context(self) -> Context:
         return self._codec.context
 
+    def __repr__(self) -> str:
+        """The value in Go syntax. Also of values that are gone with their machine: a ``repr`` that
+        raises would spoil tracebacks and debuggers."""
+        try:
+            return self._text()
+        except (ClosedError, DeadMachineError):
+            return gone(self._context, self._type)
+
     def _repr_html_(self) -> str:
+        try:
+            return self._html()
+        except (ClosedError, DeadMachineError):
+            return f"<code>{escape(repr(self))}</code>"
+
+    def _html(self) -> str:
         from emuplugin.values.html import to_html
 
         return to_html(self)
+
+    def _text(self) -> str:
+        return self._codec.text(self, MAX_DEPTH)
+
+
+def gone(context: Context, go_type: GoType) -> str:
+    """What is shown of a value whose machine is closed or dead."""
+    try:
+        name = go_type.string
+    except (ClosedError, DeadMachineError):
+        name = "value"  # nobody asked for the type while it could be read
+    return f"<Go {name} of a {context.guest.state} machine>"
 
 
 def unboxed(codec: Codec, value: Any) -> Any:

@@ -6,6 +6,7 @@ code of the plugin calls; then :class:`MapWriter` does their work.
 
 from __future__ import annotations
 
+import struct
 from functools import cached_property
 from itertools import count
 from typing import TYPE_CHECKING
@@ -25,6 +26,18 @@ if TYPE_CHECKING:
 
 _FAST_ELEM = 128
 """``abi.MapMaxElemBytes``: maps with larger elements have no fast functions."""
+
+_MANY = 3
+"""Entries from which on it is quicker to set them together."""
+
+_AT_ONCE = 1 << 16
+"""Bytes of entries that are set by one call, so that Ctrl-C need not wait for long."""
+
+_WORDS = 16
+"""Bytes that are read of a key that goes in registers, even if it has less."""
+
+_STATE = struct.Struct("<QQQQQQQQQQq")
+"""What the loop over entries is given; :mod:`emuplugin.runtime_shims.map_stubs` tells the words."""
 
 _GOLDEN = 0x9E3779B97F4A7C15
 _MASK64 = (1 << 64) - 1
@@ -89,6 +102,43 @@ class MapAccess:
             entry = writer.find(address, key)
             return writer.insert(address, key) if entry is None else entry.elem
 
+    def assign_many(
+        self, address: int, keys: bytes, elems: bytes, count: int, allocations: Allocations
+    ) -> None:
+        """Set ``count`` entries, whose images lie one after the other.
+
+        In one call of the guest for many of them, which keep it busy for some milliseconds."""
+        key_size, elem_size = self.type.key.size, self.type.elem.size
+        if count < _MANY or not self._batch:
+            store, elem_type = self.context.heap.store, self.type.elem
+            for number in range(count):
+                key = keys[number * key_size : (number + 1) * key_size]
+                elem = elems[number * elem_size : (number + 1) * elem_size]
+                store(self.assign(address, key), elem, elem_type)
+            return
+        guest, (loop, function, move) = self.context.guest, self._batch
+        most = min(count, max(_AT_ONCE // (key_size + elem_size + 1), 1))
+        # Memory of its own: in the middle of it Python may be called, by a finalizer.
+        allocations.protect()
+        room = _STATE.size + most * (key_size + elem_size) + _WORDS + 8
+        state = guest.hold(allocations.raw(room, 0))
+        first_key = state.address + _STATE.size
+        for start in range(0, count, most):
+            stop = min(start + most, count)
+            part = keys[start * key_size : stop * key_size]
+            # Room behind the last key, and elements where the barrier wants them: aligned.
+            part += bytes(_WORDS + -len(part) % 8)
+            first_elem = first_key + len(part)
+            image = _STATE.pack(
+                function, self.type.address, address, first_key, key_size,
+                move, self.type.elem.address, first_elem, elem_size,
+                0, stop - start,
+            )  # fmt: skip
+            part += elems[start * elem_size : stop * elem_size]
+            guest.memory.write(state.address, image + part)
+            guest.call_words(loop, 0, (state.address,))
+        state.release()
+
     def delete(self, address: int, key: bytes) -> bool:
         """Take a key out; whether it was there."""
         guest, scratch = self.context.guest, self.context.heap.scratch
@@ -150,6 +200,16 @@ class MapAccess:
         if key.kind in ("int32", "uint32"):
             return self._symbol("runtime.mapassign_fast32")
         return 0
+
+    @cached_property
+    def _batch(self) -> tuple[int, int, int] | None:
+        """The loop over entries (see :mod:`~emuplugin.runtime_shims.map_stubs`), what it calls to
+        assign a key, and what to store an element."""
+        loop = "emuplugin.mapassign_words" if self._fast_assign else "emuplugin.mapassign"
+        function = self._fast_assign or self._assign
+        if not function:
+            return None
+        return self._symbol(loop), function, self._symbol("runtime.typedmemmove")
 
     @cached_property
     def _delete(self) -> tuple[int, int]:

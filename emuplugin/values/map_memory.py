@@ -104,6 +104,24 @@ class MapMemory(ABC):
                 self._parts(data, elem_places, self._elem_size, elem_apart),
             )
 
+    def entries(self, address: int) -> Iterator[list[Entry]]:
+        """Where the parts of all full slots lie, by pieces of memory."""
+        if not self.count(address):
+            return
+        size = self.geometry.size
+        for start, blocks in self.runs(address):
+            data = self.memory.read(start, blocks * size)
+            yield [
+                self.entry(start + base, slot)
+                for base in range(0, blocks * size, size)
+                for slot in range(SLOTS)
+                if self.is_full(data[base + slot])
+            ]
+
+    def holds(self, entry: Entry) -> bool:
+        """Whether the slot is still full."""
+        return self.is_full(self.memory.read_u8(entry.control))
+
     def _parts(self, data: bytes, places: Iterable[int], size: int, apart: bool) -> list[bytes]:
         """``size`` bytes at each place; ``apart`` means at what the pointer there points to."""
         if not apart:

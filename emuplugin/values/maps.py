@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterable, Iterator, Mapping, MutableMapping, ValuesView
+from collections.abc import ItemsView, Iterator, Mapping, MutableMapping, ValuesView
 from functools import cached_property
 from typing import Any, cast
 
 from emuplugin.errors import ChangedError
 from emuplugin.values.codec import Codec
-from emuplugin.values.go_syntax import MAX_DEPTH, MAX_ITEMS, go_list
+from emuplugin.values.go_syntax import MAX_ITEMS, go_list
 from emuplugin.values.guest import Root
 from emuplugin.values.heap import Allocations, BorrowedAllocations
 from emuplugin.values.live import Live, refused
@@ -80,9 +80,6 @@ class MapView(Live, MutableMapping[Any, Any]):
 
     __hash__ = None  # type: ignore[assignment]
 
-    def __repr__(self) -> str:
-        return f"{self._codec.type.string}{self._codec.go_syntax(self, MAX_DEPTH)}"
-
     def __getattr__(self, name: str) -> Any:
         return method_of(self, name, self._root.address, self._root)
 
@@ -132,16 +129,48 @@ class MapCodec(Codec):
 
     def items(self, view: MapView) -> Iterator[tuple[Any, Any]]:
         """All entries; raises ChangedError if the map changes before the last one was taken."""
-        memory, address = self.access.memory, view._root.address
+        if self.key.detached and self.elem.detached:
+            return self._copied_items(view)
+        return self._live_items(view)
+
+    def _copied_items(self, view: MapView) -> Iterator[tuple[Any, Any]]:
+        """Entries that refer to nothing, read a piece of memory at a time."""
+        memory, address, lock = self.access.memory, view._root.address, self.context.guest.lock
+        key, elem = self.key, self.elem
+        header, pieces = memory.header(address), memory.pieces(address)
+        while True:
+            with lock:
+                self._check(memory.header(address) == header)
+                images = next(pieces, None)
+                if images is None:
+                    return
+                keys = [key.decode(image, None) for image in images[0]]
+                elems = [elem.decode(image, None) for image in images[1]]
+            for entry in zip(keys, elems, strict=True):
+                self._check(memory.header(address) == header)
+                yield entry
+
+    def _live_items(self, view: MapView) -> Iterator[tuple[Any, Any]]:
+        """Entries that lead to other memory: each is read when it is asked for, because what was
+        there before may have been replaced and freed."""
+        memory, address, lock = self.access.memory, view._root.address, self.context.guest.lock
         key, elem, root = self.key, self.elem, view._root
-        header = memory.header(address)
-        for key_image, elem_image in memory.images(address):
-            if memory.header(address) != header:
-                raise ChangedError(f"{self.type.string} changed during iteration")
-            yield (
-                key.finish(key.decode(key_image, root)),
-                elem.finish(elem.decode(elem_image, root)),
-            )
+        header, blocks = memory.header(address), memory.entries(address)
+        while True:
+            with lock:
+                self._check(memory.header(address) == header)
+                entries = next(blocks, None)
+            if entries is None:
+                return
+            for entry in entries:
+                with lock:
+                    self._check(memory.header(address) == header and memory.holds(entry))
+                    item = key.read_part(entry.key, root), elem.read_part(entry.elem, root)
+                yield item
+
+    def _check(self, same: bool) -> None:
+        if not same:
+            raise ChangedError(f"{self.type.string} changed during iteration")
 
     def find(self, view: MapView, key: Any) -> int:
         """The address of a key's element; 0 where there is none or it does not fit the type."""
@@ -155,11 +184,11 @@ class MapCodec(Codec):
 
     def lookup(self, view: MapView, key: Any) -> Any:
         """The element of a key; KeyError where there is none."""
-        found = self.find(view, key)
-        if not found:
-            raise KeyError(key)
-        image = self.context.memory.read(found, self.elem.size)
-        return self.elem.finish(self.elem.decode(image, view._root))
+        with self.context.guest.lock:
+            found = self.find(view, key)
+            if not found:
+                raise KeyError(key)
+            return self.elem.read_part(found, view._root)
 
     def update(self, view: MapView, pairs: list[tuple[Any, Any]]) -> None:
         """Set entries."""
@@ -214,9 +243,7 @@ class MapCodec(Codec):
         keys = _encode(self.key, [key for key, _ in pairs], pairs, allocations, "key ")
         elems = _encode(self.elem, [elem for _, elem in pairs], pairs, allocations)
         allocations.protect()
-        assign, store, go_type = self.access.assign, self.context.heap.store, self.elem.type
-        for key, elem in zip(keys, elems, strict=True):
-            store(assign(address, key), elem, go_type)
+        self.access.assign_many(address, keys, elems, len(pairs), allocations)
 
 
 def _encode(
@@ -225,13 +252,10 @@ def _encode(
     pairs: list[tuple[Any, Any]],
     allocations: Allocations,
     role: str = "",
-) -> Iterable[bytes]:
+) -> bytes:
     """The images of all keys or elements; what does not fit is named by its key."""
     try:
-        images = codec.encode_many(values, allocations)
+        return codec.encode_many(values, allocations)
     except Mismatch as mismatch:
         mismatch.steps[0] = f"[{role}{pairs[mismatch.index][0]!r}]"
         raise
-    if not codec.size:
-        return [b""] * len(values)
-    return [images[at : at + codec.size] for at in range(0, len(images), codec.size)]

@@ -7,22 +7,22 @@ value can be called with a word that leads to it. The table of ``*T`` has the me
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from emuplugin.errors import MethodRemovedError
-from emuplugin.values.function import signature_of
-from emuplugin.values.gotype import GoType, Method
+from emuplugin.values.function import Signed
+from emuplugin.values.gotype import GoType
 from emuplugin.values.live import Live
+from emuplugin.values.method_sets import Method
 from emuplugin.values.plan import CallPlan
 
 if TYPE_CHECKING:
     from emuplugin.values.context import Context
 
 
-class BoundMethod:
+class BoundMethod(Signed):
     """A method of one value: ``point.Norm()``. Called like a function of the plugin."""
 
     def __init__(self, methods: MethodTable, method: Method, word: int, keep: object) -> None:
@@ -33,20 +33,12 @@ class BoundMethod:
         self._keep = keep
         self.name = f"{methods.type.string}.{method.name}"
         self.__name__ = self.__qualname__ = method.name
-        self.__doc__ = f"{self.name}{self.signature.removeprefix('func')}"
+        self.__doc__ = f"{self.name}{self.go_type.signature.removeprefix('func')}"
 
     @property
     def go_type(self) -> GoType:
-        """The func type, without receiver."""
         assert self._method.type is not None
         return self._method.type
-
-    @property
-    def type(self) -> str:
-        """The Go type without receiver, as ``reflect.Type.String`` has it."""
-        return self.go_type.string
-
-    signature = type
 
     def __call__(self, *args: Any) -> Any:
         assert self._method.ifn is not None
@@ -63,9 +55,8 @@ class BoundMethod:
         """Call it in a thread of the machine's; see :meth:`Function.call_async`."""
         return await self._methods.context.worker.call(self, *args)
 
-    @property
-    def __signature__(self) -> inspect.Signature:
-        return signature_of(self.go_type)
+    def belongs_to(self, context: Context) -> bool:
+        return self._methods.context is context
 
     def __repr__(self) -> str:
         return f"<Go method {self.__doc__}>"

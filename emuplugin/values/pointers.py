@@ -43,7 +43,7 @@ class Pointer(Live):
         try:
             self._codec.element.write(self._address, value)
         except Mismatch as mismatch:
-            raise mismatch.error(f"*{self._codec.type.string}") from None
+            raise mismatch.error(self._codec.type.elem.string) from None
 
     def __getattr__(self, name: str) -> Any:
         codec = self._codec
@@ -74,7 +74,7 @@ class Pointer(Live):
     def __hash__(self) -> int:
         return hash((self._address, self._codec.type.address))
 
-    def __repr__(self) -> str:
+    def _text(self) -> str:
         return f"({self._codec.type.string})({self._address:#x})"
 
 
@@ -99,8 +99,8 @@ class PointerCodec(Codec):
     def encode(self, value: Any, allocations: Allocations) -> bytes:
         return self._target(value, allocations).to_bytes(8, "little")
 
-    def go_syntax(self, value: Any, depth: int) -> str:
-        return "nil" if value is None else repr(value)
+    def text(self, value: Any, depth: int) -> str:
+        return f"({self.type.string})(nil)" if value is None else self.go_syntax(value, depth)
 
     def _target(self, value: Any, allocations: Allocations) -> int:
         if value is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from emuplugin.errors import EmulationError
 from emuplugin.values.handles import Handles, identity
 from emuplugin.values.incoming import IncomingPlan
 
@@ -42,6 +43,8 @@ class PythonFunctions:
         name = name_of(function)
 
         def serve(call: IncomingCall) -> None:
+            if call.method is not None:
+                raise EmulationError(f"Go called {name}, a function, as if it were a method")
             plan.serve(function, call, name)
 
         return self._handles.root((go_type, identity(function)), function, serve)

@@ -10,6 +10,7 @@ import struct
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from emuplugin.errors import EmulationError
 from emuplugin.values.handles import Handles
 from emuplugin.values.heap import Allocations
 from emuplugin.values.mismatch import Mismatch
@@ -72,6 +73,10 @@ class PythonObjects:
         it is Go's."""
         return None if self._types.at(type_address) is None else self._handles.find(data)
 
+    def at(self, data: int) -> Any:
+        """The Python object whose handle is at an address; None if there is none."""
+        return self._handles.find(data)
+
     def _root(self, value: object, python_type: PythonType) -> Root:
         serve = partial(_serve, value, python_type)
         return self._handles.root((python_type.address, id(value)), value, serve)
@@ -85,7 +90,8 @@ class PythonObjects:
 
 def _serve(value: object, python_type: PythonType, call: IncomingCall) -> None:
     """Go calls a method of ``value``."""
-    assert call.method is not None
+    if call.method is None or call.method >= len(python_type.methods):
+        raise EmulationError(f"Go called a method that {type(value).__name__} does not have")
     method = python_type.methods[call.method]
     method.plan.serve(
         bound_method(value, method.name), call, f"{type(value).__name__}.{method.name}"

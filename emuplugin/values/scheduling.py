@@ -35,6 +35,7 @@ class Scheduling:
         self._allp = self._address("runtime.allp")
         self._until = self._address("runtime.timeSleepUntil")
         self._usleep = self._address("runtime.usleep.abi0")
+        self._osyield = self._address("runtime.osyield.abi0")
         self._nanotime = self._address("runtime.nanotime1.abi0")
 
     def now(self) -> int:
@@ -46,6 +47,8 @@ class Scheduling:
     def run_others(self) -> bool:
         """Let the runnable goroutines run; False if there were none, or they only woke others."""
         before = self._ticks()
+        # Threads that a signal or a system call has woken make their goroutines runnable.
+        self._guest.call(self._osyield, 0, (), (), b"", 0)
         # Twice, because each 61st time the scheduler prefers who waits longest, which is this one.
         for _ in range(2):
             self._guest.call_words(self._mcall, 0, (self._gosched,))

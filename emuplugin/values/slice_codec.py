@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
+from emuplugin.errors import CorruptDataError
 from emuplugin.values.buffers import image_of_buffer
 from emuplugin.values.codec import Codec
 from emuplugin.values.go_syntax import MAX_ITEMS, go_list
@@ -17,6 +18,9 @@ from emuplugin.values.mismatch import Mismatch
 
 if TYPE_CHECKING:
     from emuplugin.values.slices import SliceView
+
+# Elements without a size take no memory in Go, but they do in Python.
+_MOST_EMPTY = 1 << 24
 
 HEADER = struct.Struct("<QQQ")
 """Pointer, length, capacity."""
@@ -35,13 +39,22 @@ class SliceCodec(Codec):
         return self.view(image)
 
     def read(self, address: int, owner: object) -> Any:
-        return self.view(self.context.memory.read(address, self.size), (address, owner))
+        with self.context.guest.lock:
+            return self.view(self.context.memory.read(address, self.size), (address, owner))
 
     def view(self, image: bytes, place: tuple[int, object] | None = None) -> SliceView:
         """The view of a slice; ``place`` is where it was read from."""
         from emuplugin.values.slices import SliceView
 
         address, length, capacity = HEADER.unpack(image)
+        if length > capacity:
+            raise CorruptDataError(
+                f"a {self.type.string} has {length} elements and could hold {capacity}"
+            )
+        if self.element.size:
+            self.context.memory.check(address, length * self.element.size)
+        elif length > _MOST_EMPTY:
+            raise CorruptDataError(f"a {self.type.string} has {length} elements, all of no size")
         root = self.context.guest.hold(address) if address else None
         return SliceView(self, root, address, length, capacity, place)
 

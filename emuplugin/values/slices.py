@@ -7,7 +7,6 @@ from typing import Any
 
 from emuplugin.errors import ChangedError
 from emuplugin.values.buffers import Buffered
-from emuplugin.values.go_syntax import MAX_DEPTH
 from emuplugin.values.gotype import GoType
 from emuplugin.values.guest import Root
 from emuplugin.values.heap import Allocations
@@ -124,9 +123,6 @@ class SliceView(Buffered, MutableSequence[Any]):
 
     __hash__ = None  # type: ignore[assignment]
 
-    def __repr__(self) -> str:
-        return self._codec.text(self, MAX_DEPTH)
-
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
@@ -163,6 +159,10 @@ class SliceView(Buffered, MutableSequence[Any]):
 
     def _replace(self, start: int, stop: int, values: Iterable[Any]) -> None:
         """Put values in the place of others; the slice grows or shrinks as it must."""
+        with self._context.guest.lock:
+            self._replace_alone(start, stop, values)
+
+    def _replace_alone(self, start: int, stop: int, values: Iterable[Any]) -> None:
         header = HEADER.pack(self._address, self._length, self._capacity)
         if self._place and self._context.memory.read(self._place[0], HEADER.size) != header:
             raise ChangedError(

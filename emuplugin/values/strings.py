@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from itertools import accumulate, islice
 from operator import add
 from typing import Any
 
@@ -27,7 +28,7 @@ _SPARSE, _SPREAD = 64, 1 << 26
 class StringCodec(Codec):
     """Two words: pointer and length in bytes. Takes str only."""
 
-    plain = True
+    plain = detached = True
 
     def decode(self, image: bytes, owner: object) -> str:
         pointer, length = _STRING.unpack(image)
@@ -35,8 +36,9 @@ class StringCodec(Codec):
 
     def decode_many(self, address: int, count: int, owner: object) -> list[str]:
         memory = self.context.memory
-        words = struct.unpack(f"<{2 * count}Q", memory.read(address, count * self.size))
-        return texts(memory, words[::2], words[1::2])
+        with self.context.guest.lock:
+            words = struct.unpack(f"<{2 * count}Q", memory.read(address, count * self.size))
+            return texts(memory, words[::2], words[1::2])
 
     def encode(self, value: Any, allocations: Allocations) -> bytes:
         data = self._data(value)
@@ -47,18 +49,31 @@ class StringCodec(Codec):
 
     def encode_many(self, values: Sequence[Any], allocations: Allocations) -> bytes:
         """As in an array; the text of all of them lies in one object."""
+        if set(map(type, values)) <= {str} and (text := "".join(values)).isascii():
+            data, lengths = text.encode(), list(map(len, values))
+        else:
+            texts = self._all_data(values)
+            data, lengths = b"".join(texts), list(map(len, texts))
+        first = allocations.bytes(data)
+        starts = accumulate(lengths, initial=first)
+        words = [0] * (2 * len(lengths))
+        words[1::2] = lengths
+        if all(lengths):
+            words[::2] = islice(starts, len(lengths))
+        else:  # an empty string points to nothing, least of all to what lies behind the text
+            words[::2] = [
+                start if length else 0 for start, length in zip(starts, lengths, strict=False)
+            ]
+        return struct.pack(f"<{len(words)}Q", *words)
+
+    def _all_data(self, values: Sequence[Any]) -> list[bytes]:
         texts = []
         for index, value in enumerate(values):
             try:
                 texts.append(self._data(value))
             except Mismatch as mismatch:
                 raise mismatch.at_index(index) from None
-        pointer = allocations.bytes(b"".join(texts))
-        words: list[int] = []
-        for text in texts:
-            words += (pointer if text else 0, len(text))
-            pointer += len(text)
-        return struct.pack(f"<{len(words)}Q", *words)
+        return texts
 
     def reader(self, place: Place) -> Reader:
         if place.stack_offset is not None:

@@ -10,8 +10,9 @@ from typing import Any, cast
 
 from emuplugin.errors import UnsupportedTypeError
 from emuplugin.values.boxed import BoxedCodec, View
+from emuplugin.values.fields import Field
 from emuplugin.values.go_syntax import go_list
-from emuplugin.values.gotype import Field, GoType
+from emuplugin.values.gotype import GoType
 from emuplugin.values.heap import Allocations
 from emuplugin.values.live import refused
 from emuplugin.values.methods import bind

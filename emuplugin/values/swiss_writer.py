@@ -93,8 +93,8 @@ class SwissWriter(MapWriter):
     def _groups(self, count: int) -> int:
         size = self.layout.geometry.size
         groups = self.allocations.object(count * size, self.type.map_bucket)
-        for number in range(count):
-            self.memory.write(groups + number * size, bytes([EMPTY]) * SLOTS)
+        group = (bytes([EMPTY]) * SLOTS).ljust(size, b"\0")
+        self.memory.write(groups, group * count)
         return groups
 
     def _set_header(self, address: int, directory: int, length: int, depth: int) -> None:

@@ -71,6 +71,9 @@ class DurationCodec(IntegerCodec):
     def go_syntax(self, value: Any, depth: int) -> str:
         return str(value.nanoseconds)
 
+    def text(self, value: Any, depth: int) -> str:
+        return f"{self.type.string}({self.go_syntax(value, depth)})"
+
 
 class TimeView(StructView):
     """A ``time.Time`` in guest memory. ``t.datetime`` is it in Python; methods are Go's own."""

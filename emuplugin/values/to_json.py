@@ -12,6 +12,7 @@ from emuplugin.values.arrays import ArrayView
 from emuplugin.values.byte_slices import BytesCodec
 from emuplugin.values.codec import Codec
 from emuplugin.values.context import Context
+from emuplugin.values.elsewhere import Elsewhere
 from emuplugin.values.error_values import HeldInterface
 from emuplugin.values.gotype import GoType
 from emuplugin.values.heap import Allocations
@@ -34,6 +35,10 @@ def to_json(value: Any, indent: str = "") -> str:
     variables, live values, and what has a type in Python only (then as ``json.dumps`` would have
     it, but for its spaces). UnsupportedTypeError and ConversionError where Go returns an error.
     """
+    if isinstance(value, Elsewhere):
+        return value._to_json(indent)
+    if isinstance(value, GoError) and isinstance(value.value, Elsewhere):
+        return value.value._to_json(indent)
     if isinstance(value, Variable):
         writer = JSONWriter(value._context)
         codec = value._context.codec(value.go_type)

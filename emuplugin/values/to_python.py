@@ -9,6 +9,7 @@ from typing import Any
 from emuplugin.values.arrays import ArrayView
 from emuplugin.values.bulk import Columns, Made, Table, columns_of
 from emuplugin.values.codec import Codec
+from emuplugin.values.elsewhere import Elsewhere
 from emuplugin.values.interfaces import Interface
 from emuplugin.values.maps import MapView
 from emuplugin.values.pointers import Pointer
@@ -27,6 +28,8 @@ def to_python(value: Any) -> Any:
     is reached twice is copied once, so that cycles stay cycles. Where a dict needs keys that do not
     change, structs and arrays become tuples. Channels, functions and errors stay what they are.
     """
+    if isinstance(value, Elsewhere):
+        return value._to_python()
     copier = _Copier()
     result = copier.copy(value.value if isinstance(value, Variable) else value)
     while copier.todo:

@@ -75,7 +75,23 @@ class TypeMaker:
         descriptor = self._word("func", "func", 0) + _FUNC_COUNTS.pack(len(params), 0)
         return self._area.store(descriptor + struct.pack(f"<{len(params)}Q", *params))
 
-    def _word(self, name: str, kind: str, flags: int) -> bytes:
+    def composite(
+        self, name: str, kind: str, size: int, pointers: Sequence[int], rest: bytes
+    ) -> int:
+        """A type literal of ``size`` bytes whose words ``pointers`` are pointers, without ``==``;
+        ``rest`` is what its kind has behind ``abi.Type``."""
+        if (size, tuple(pointers)) == (8, (0,)):
+            return self._area.store(self._word(name, kind, 0, equal=0) + rest)
+        mask = self._area.store(sum(1 << word for word in pointers).to_bytes(8, "little"))
+        text = self._text(name)
+        number = abi.KINDS.index(kind)
+        ptr_bytes = 8 * (max(pointers) + 1)
+        descriptor = abi.TYPE.pack(
+            size, ptr_bytes, crc32(f"{name} {text}".encode()), 0, 8, 8, number, 0, mask, text, 0
+        )
+        return self._area.store(descriptor + rest)
+
+    def _word(self, name: str, kind: str, flags: int, equal: int | None = None) -> bytes:
         """``abi.Type`` of a kind that is one pointer."""
         number = abi.KINDS.index(kind)
         if self._direct_in_flags:
@@ -85,7 +101,7 @@ class TypeMaker:
         text = self._text(name)
         return abi.TYPE.pack(
             8, 8, crc32(f"{name} {text}".encode()), flags | _TFLAG_REGULAR_MEMORY, 8, 8, number,
-            self._equal, self._pointer_mask, text, 0,
+            self._equal if equal is None else equal, self._pointer_mask, text, 0,
         )  # fmt: skip
 
     def _uncommon(self, methods: int) -> bytes:

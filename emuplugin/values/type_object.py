@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from emuplugin.errors import ConversionError
 from emuplugin.values.channel_codec import ChannelCodec
 from emuplugin.values.codec import Codec
+from emuplugin.values.functions import FunctionCodec
 from emuplugin.values.gotype import GoType
 from emuplugin.values.heap import Allocations
 from emuplugin.values.interfaces import Interface
@@ -25,7 +26,7 @@ class TypeObject:
     them in order; a pointer type takes what its element type takes and points to a new value;
     others take one value to convert. What comes back is live: structs, arrays, slices, maps and
     pointers in memory of their own. A value of a named basic type (``main.Celsius``) comes as
-    :class:`Interface`, which keeps its type.
+    :class:`Interface`, which keeps its type, and a Python function as a :class:`Function` of Go.
     """
 
     def __init__(self, context: Context, go_type: GoType) -> None:
@@ -114,6 +115,8 @@ class TypeObject:
                 box = allocations.object(max(codec.size, 1), go_type)
                 context.heap.store(box, image, go_type)
                 return Interface(codec, box, context.guest.hold(box))
+            if isinstance(codec, FunctionCodec):
+                return codec.function(image)
             return codec.finish(codec.decode(image, None))
 
     def _pointer(self, target: GoType, value: Any) -> Any:

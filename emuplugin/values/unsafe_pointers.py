@@ -34,7 +34,7 @@ class UnsafePointer(Live):
     def __hash__(self) -> int:
         return hash(self.address)
 
-    def __repr__(self) -> str:
+    def _text(self) -> str:
         return f"unsafe.Pointer({self.address:#x})"
 
 
@@ -56,3 +56,6 @@ class UnsafePointerCodec(Codec):
         if type(value) is int and 0 <= value < 1 << 64:
             return value.to_bytes(8, "little")
         raise refused(self, value)
+
+    def text(self, value: Any, depth: int) -> str:
+        return "unsafe.Pointer(nil)" if value is None else self.go_syntax(value, depth)

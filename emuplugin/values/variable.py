@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from emuplugin.errors import UnsupportedTypeError
+from emuplugin.errors import ClosedError, DeadMachineError, StaleError, UnsupportedTypeError
 from emuplugin.values.context import Context
 from emuplugin.values.gotype import GoType
 from emuplugin.values.mismatch import Mismatch
@@ -31,18 +31,29 @@ class Variable:
     @property
     def value(self) -> Any:
         """The value now. Setting it converts a Python value to the variable's type."""
+        self._check()
         return self._context.codec(self.go_type).read(self.address, None)
 
     @value.setter
     def value(self, value: Any) -> None:
+        self._check()
         try:
             self._context.codec(self.go_type).write(self.address, value)
         except Mismatch as mismatch:
             raise mismatch.error(self.name) from None
+
+    def _check(self) -> None:
+        """Say so here if the machine is closed, dead, or was reset."""
+        try:
+            _ = self._context.memory
+        except StaleError:
+            raise StaleError(self.name) from None
 
     def __repr__(self) -> str:
         try:
             value = f" = {self.value!r}"
         except UnsupportedTypeError:
             value = ""
+        except (ClosedError, DeadMachineError):
+            return f"<Go var {self.name} of a {self._context.guest.state} machine>"
         return f"<Go var {self.name} {self.type}{value}>"

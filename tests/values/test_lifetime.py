@@ -176,6 +176,33 @@ def test_many_changes_while_marking(go: Symbols) -> None:
     assert go.Known.Next.Data.Number == 5
 
 
+def test_many_entries_while_marking(go: Symbols) -> None:
+    """What only a map's new entries lead to, made and stored in the middle of marking."""
+    go.Chain(200_000, 1)
+    held = go.TrackedMap(2)
+    for round_ in range(4):
+        start_marking(go)
+        held.update({f"{number}": {"Number": number + round_} for number in range(300)})
+        go.plugin.machine.context.scheduling.run_others()
+    go.Litter()
+    assert [held[f"{number}"].Number for number in range(300)] == list(range(3, 303))
+    assert (held["x"].Number, len(held)) == (2, 301)
+
+
+def test_what_is_replaced_during_iteration(go: Symbols) -> None:
+    """Entries that were not reached yet come as they are then: what was there is gone."""
+    held = go.TrackedMap(1)
+    held.update({f"{number}": {"Number": number} for number in range(200)})
+    held.update(dict(held))  # a map of the old sort is done with growing now
+    items = iter(held.items())
+    next(items)
+    for key in list(held):
+        held[key] = {"Number": -7}
+    assert freed(go) == [1]
+    go.Litter()
+    assert [data.Number for _, data in items] == [-7] * 200
+
+
 def test_values_of_other_machines_are_refused(
     go: Symbols, go_version: str, plugin_path: PluginPath
 ) -> None:

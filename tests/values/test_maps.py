@@ -106,6 +106,56 @@ def test_large_keys_and_elements_lie_elsewhere(go: Symbols) -> None:
     assert go.WideAt(7) == 0
 
 
+def in_order(entries: dict[Any, Any], show: Any = str) -> str:
+    """A map as ``fmt`` prints it."""
+    return f"map[{' '.join(f'{show(key)}:{entries[key]}' for key in sorted(entries))}]"
+
+
+def test_many_entries_at_once(go: Symbols) -> None:
+    """More than one call of the guest takes, into maps that have to grow, over what is there."""
+    go.Ages.clear()
+    for step in (1, 3):
+        go.Ages.update({f"{number}": number // step for number in range(0, 9000, step)})
+    ages = {f"{number}": number // (1 if number % 3 else 3) for number in range(9000)}
+    assert go.Print(go.Ages) == in_order(ages)
+    assert len(go.Ages) == 9000
+    go.Points = {}
+    points = [({"X": x, "Y": y}, {"X": y, "Y": x}) for x in range(60) for y in range(60)]
+    go.Points.update(points)
+    pairs = " ".join(f"{{{x} {y}}}:{{{y} {x}}}" for x in range(60) for y in range(60))
+    assert go.Print(go.Points) == f"map[{pairs}]"
+    go.Anys.clear()
+    go.Anys.update({number / 2 + 0.25: str(number) for number in range(3000)})
+    assert go.Print(go.Anys) == in_order({n / 2 + 0.25: n for n in range(3000)})
+    go.Wide.clear()
+    wide = {(number, *[0] * 39): (*[0] * 39, -number) for number in range(500)}
+    go.Wide.update(wide)
+    assert emuplugin.to_python(go.Wide) == {key: list(elem) for key, elem in wide.items()}
+    assert [go.WideAt(number) for number in (1, 499, 500)] == [-1, -499, 0]
+    go.Set.update({f"{number}": {} for number in range(2000)})
+    assert len(go.Set) >= 2000
+    assert {f"{number}" for number in range(2000)} <= set(go.Set)
+    go.Bytes = {number: number % 2 == 0 for number in range(256)}
+    assert go.Print(go.Bytes) == in_order({n: str(n % 2 == 0).lower() for n in range(256)})
+    go.Words = {number: {"X": number} for number in range(-3000, 3000)}
+    assert all(number == go.Words[number].X for number in range(-3000, 3000))
+    go.Many[1] = None
+    go.Many[0] = {number << 40: number for number in range(-2000, 2000)}
+    assert go.Print(go.Many) == f"[{in_order({n << 40: n for n in range(-2000, 2000)})} map[]]"
+    go.Floats.update((math.nan, number) for number in range(2000))
+    assert len(go.Floats) == 2000
+    assert sum(go.Floats.values()) == sum(range(2000))
+    go.Floats.clear()
+
+
+def test_a_panic_among_many_entries(go: Symbols) -> None:
+    go.Anys.clear()
+    keys: list[Any] = [*range(10), b"bytes", *range(20, 30)]
+    with pytest.raises(GoPanic, match="hash of unhashable type"):
+        go.Anys.update((key, None) for key in keys)
+    assert go.Print(go.Anys) == in_order(dict.fromkeys(range(10), "<nil>"))
+
+
 def test_nan(go: Symbols) -> None:
     floats = go.Floats
     floats.clear()
@@ -203,6 +253,7 @@ def test_without_swiss_maps(version: str, plugin_path: PluginPath) -> None:
         test_a_dict_becomes_a_map(maps)
         test_keys_of_every_design(maps)
         test_large_keys_and_elements_lie_elsewhere(maps)
+        test_many_entries_at_once(maps)
         test_nan(maps)
     path = plugin_path("values_readonly", resolve_version(version), env=env)
     with closing(emuplugin.open(path)) as plugin:

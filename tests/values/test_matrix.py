@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 
 import emuplugin
 from emuplugin import to_json
-from emuplugin.errors import EmupluginError
+from emuplugin.errors import EmupluginError, GoError
+from emuplugin.values import Function
+from emuplugin.values.channels import ChannelView
 from emuplugin.values.gotype import GoType
 from emuplugin.values.type_object import TypeObject
 from tests.conftest import Native, PluginPath
@@ -101,7 +103,11 @@ def test_every_type(matrix: Matrix, natively: NativePlugin, number: int) -> None
         variable.value = value
         assert same(go_type, drawn, variable.value, matrix.boxes)
         boxed = matrix.call(f"Box{number:03}", value)
-        assert boxed is None or same(go_type, drawn, got, matrix.boxes)
+        if go_type.kind == "interface":
+            assert same(go_type, drawn, boxed_as(go_type, boxed), matrix.boxes)
+        else:
+            assert boxed.type == go_type.string
+            assert same(go_type, drawn, boxed.value, matrix.boxes)
 
         text = matrix.call(f"Show{number:03}", value)
         native_text = natively.call(f"Show{number:03}", drawn).value
@@ -128,6 +134,95 @@ def test_every_type(matrix: Matrix, natively: NativePlugin, number: int) -> None
     check()
 
 
+def boxed_as(interface: GoType, boxed: Any) -> Any:
+    """What ``any(x)`` of an interface holds, as ``x`` itself comes."""
+    if boxed is None or not interface.is_error:
+        return boxed
+    return GoError(boxed.Error(), boxed.type)
+
+
+REFERENCES = ("chan", "func", "unsafe.Pointer")
+
+
+def references(name: str) -> bool:
+    """Whether a type is one whose values only a machine can make, or consists of such."""
+    return any(word in name for word in REFERENCES) and "map[" not in name and "[0]" not in name
+
+
+def solid(matrix: Matrix, go_type: GoType) -> Any:
+    """A value without nil, where there is something to point to."""
+    make = TypeObject(matrix.plugin.machine.context, go_type)
+    match go_type.kind:
+        case "chan":
+            both = go_type.string.replace("<-", "", 1) if "<-" in go_type.string else ""
+            return matrix.plugin.make(both, 1) if both in matrix.plugin.types else make.make(1)
+        case "func":
+            return make(lambda *args: None)
+        case "unsafe.Pointer":
+            return make(matrix.plugin.make("*int", 5))
+        case "ptr":
+            return matrix._pointer(go_type, solid(matrix, go_type.elem))
+        case "array":
+            return [solid(matrix, go_type.elem) for _ in range(go_type.length)]
+        case "slice":
+            return [solid(matrix, go_type.elem)] * 2
+        case "struct":
+            fields = [field for field in go_type.fields if references(field.type.string)]
+            return {field.name: solid(matrix, field.type) for field in fields}
+    return make()
+
+
+def shown(go_type: GoType) -> str:
+    """What %#v writes of such a value, addresses left out."""
+    match go_type.kind:
+        case "array":
+            return f"{go_type.string}{{{', '.join([shown(go_type.elem)] * go_type.length)}}}"
+        case "slice":
+            return f"{go_type.string}{{{', '.join([shown(go_type.elem)] * 2)}}}"
+        case "struct":
+            fields = (f"{f.name}:{shown(f.type)}" for f in go_type.fields)
+            return f"{go_type.string}{{{', '.join(fields)}}}"
+        case "ptr" if not references(go_type.elem.string):
+            return f"({go_type.string})(nil)"
+        case "interface":
+            return f"{go_type.string}(nil)"
+    return f"({go_type.string})(0x)"
+
+
+def address_of(value: Any) -> int:
+    """Where a reference leads to."""
+    if isinstance(value, Function):
+        return value.closure
+    return value._root.address if isinstance(value, ChannelView) else int(value)
+
+
+@pytest.mark.parametrize("name", [name for name in TYPES if references(name)])
+def test_references_that_are_not_nil(matrix: Matrix, name: str) -> None:
+    number = TYPES.index(name)
+    variable = var_of(matrix.plugin, f"Var{number:03}")
+    go_type = variable.go_type
+    value = solid(matrix, go_type)
+    got = matrix.call(f"Id{number:03}", value)
+    text = matrix.call(f"Show{number:03}", value)
+    assert POINTER.sub("(0x)", text) == shown(go_type)
+    variable.value = value
+    stored = variable.value
+    assert matrix.call(f"Show{number:03}", stored) == text
+    boxed = matrix.call(f"Box{number:03}", value)
+    assert boxed.type == go_type.string
+    assert matrix.call(f"Show{number:03}", boxed.value) == text
+    if go_type.kind in REFERENCES:
+        for came in (stored, boxed.value, got):
+            assert came is not None
+            if not callable(came) or isinstance(came, Function):
+                assert address_of(came) == address_of(value)
+            else:  # a Python function comes back as itself
+                assert came is matrix.plugin.machine.context.python_functions.find(value.closure)
+    if go_type.kind == "chan" and go_type.chan_dir == "chan" and go_type.elem.kind == "int":
+        got.send(7)
+        assert stored.recv() == 7
+
+
 def comparable(text: str) -> str:
     """What %#v wrote, without addresses: these are also what keys of some maps are sorted by."""
     text = POINTER.sub("(0x)", text)
@@ -150,7 +245,8 @@ def writes_like_go(go_type: GoType, drawn: Any) -> bool:
 
 
 def _says_its_type(go_type: GoType) -> bool:
-    return go_type.kind in ("bool", "string", "int", "int8", "int16", "int32", "int64")
+    kinds = ("bool", "string", "int", "int8", "int16", "int32", "int64", "float32", "float64")
+    return go_type.kind in (*kinds, "complex64", "complex128")
 
 
 @pytest.mark.parametrize("number", range(len(SIGNATURES)), ids=lambda n: ", ".join(SIGNATURES[n]))

@@ -101,8 +101,8 @@ def test_removed_methods_say_so(go_version: str, plugin_path: PluginPath) -> Non
         plugin = machine.open(path)
         square = plugin.types["main.Square"]
         for go_type in (square, plugin.types["*main.Square"]):
-            uncommon = go_type._uncommon_address
-            assert uncommon is not None
+            assert go_type.uncommon is not None
+            uncommon = go_type.uncommon.address
             methods = uncommon + machine.memory.read_u32(uncommon + 8)
             machine.memory.write(methods + 4, b"\xff" * 12)
             assert (go_type.methods[0].name, go_type.methods[0].ifn) == ("Area", None)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gc
 import weakref
+from contextlib import closing
 from typing import Any
 
 import pytest
 
+import emuplugin
 from emuplugin import ConversionError, GoError
 from emuplugin.plugin import Plugin
+from tests.conftest import PluginPath
 from tests.values.symbols import Symbols
 
 
@@ -272,3 +275,36 @@ def test_values_of_go_still_fit(go: Symbols) -> None:
     reader = go.NewReader("from Go")
     assert go.ReadAll(reader) == "from Go"
     assert go.Copy(Writer(), go.NewReader("from Go")) == 7
+
+
+def test_an_error_that_wraps_an_exception_has_it_as_its_cause(go: Symbols) -> None:
+    error = ValueError("deep")
+    (wrapped,) = go.Wrap.results(error)
+    assert isinstance(wrapped, GoError)
+    assert wrapped.__cause__ is error
+    (twice,) = go.Wrap.results(wrapped)
+    assert (twice.message, twice.__cause__) == ("wrapped: wrapped: ValueError: deep", error)
+    with pytest.raises(GoError) as caught:
+        go.Wrap(error)
+    assert caught.value.__cause__ is error
+    (plain,) = go.Wrap.results(GoError("from Go"))
+    assert plain.__cause__ is None
+
+
+def test_a_goroutine_that_panics_with_an_exception(
+    go_version: str, plugin_path: PluginPath
+) -> None:
+    error = LookupError("nothing there")
+
+    def fail(number: int) -> int:
+        raise error
+
+    path = plugin_path("callbacks", go_version, stripped=True)
+    with closing(emuplugin.Machine()) as machine:
+        plugin = machine.open(path)
+        with pytest.raises(emuplugin.GoroutinePanic, match="nothing there") as caught:
+            plugin["InGoroutines"](fail, 2)
+        assert caught.value.__cause__ is error
+        with pytest.raises(emuplugin.DeadMachineError) as later:
+            plugin["Count"]()
+        assert later.value.__cause__ is caught.value

@@ -135,6 +135,24 @@ def test_a_buffer_keeps_its_memory(faces: Symbols) -> None:
     assert [view.tolist() for view in views] == [[number] * 100 for number in range(50)]
 
 
+def test_large_slices_are_one_buffer(faces: Symbols) -> None:
+    # The heap grows by pieces of 4 MB and more, and no slice here fits into one.
+    kept = []
+    for count in (20_000, 300_000, 1_000_000, 3_000_000):
+        kept.append(faces.plugin.make("[]float64", count))
+        view = kept[-1].memoryview()
+        view[0], view[count // 2], view[-1] = 1.0, 2.0, 3.0
+        assert (len(view), sum(view)) == (count, 6.0)
+        assert kept[-1][count // 2] == 2.0
+    numpy = pytest.importorskip("numpy")
+    numbers = faces.plugin.make("[]float64", 10_000_000)
+    array_ = numpy.asarray(numbers)
+    array_[:] = numpy.arange(len(numbers))
+    assert (numbers[0], numbers[4_999_999], numbers[-1]) == (0.0, 4_999_999.0, 9_999_999.0)
+    assert float(array_.sum()) == 9_999_999 * 5_000_000
+    assert numpy.shares_memory(array_, numpy.asarray(numbers))
+
+
 def test_buffers_become_slices(faces: Symbols) -> None:
     assert faces.Sum(array.array("d", [1, 2, 3.5])) == 6.5
     assert faces.Sum(array.array("f", [1, 2, 3.5])) == 6.5

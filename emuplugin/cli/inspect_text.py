@@ -1,0 +1,85 @@
+"""Lines of ``emuplugin inspect``: cut to the terminal's width, whole where a program reads them."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+
+from emuplugin.cli.style import bold, plain, width
+
+_MIN_COLUMN = 8
+
+
+def cut(text: str, columns: int | None) -> str:
+    """The text, shortened to a number of columns."""
+    text = plain(text)
+    if columns is None or cells(text) <= columns:
+        return text
+    kept, used = [], 1
+    for char in text:
+        used += _cells(char)
+        if used > columns:
+            break
+        kept.append(char)
+    return f"{''.join(kept)}…"
+
+
+def cells(text: str) -> int:
+    """How many columns a text takes."""
+    return sum(map(_cells, text))
+
+
+def _cells(char: str) -> int:
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def heading(text: str) -> str:
+    return bold(plain(text))
+
+
+def table(
+    rows: Sequence[Sequence[str]], *, indent: int = 2, right: Sequence[int] = ()
+) -> Iterator[str]:
+    """Rows in columns; those in ``right`` are flush right. On a terminal the widest column gives
+    way until a row fits, and text that does not fit is cut; never wrapped."""
+    if not rows:
+        return
+    rows = [[plain(cell) for cell in row] for row in rows]
+    widths = [max(cells(cell) for cell in column) for column in zip(*rows, strict=True)]
+    columns = width()
+    if columns is not None:
+        room = columns - indent - 2 * (len(widths) - 1)
+        while sum(widths) > room:
+            widest = max(range(len(widths)), key=lambda index: widths[index])
+            if widths[widest] <= _MIN_COLUMN:
+                break
+            widths[widest] -= 1
+    for row in rows:
+        parts = []
+        for index, cell in enumerate(row):
+            text = cut(cell, widths[index]) if columns is not None else cell
+            space = " " * (widths[index] - cells(text))
+            parts.append(f"{space}{text}" if index in right else f"{text}{space}")
+        yield (" " * indent + "  ".join(parts)).rstrip()
+
+
+def listing(words: Sequence[str], indent: int) -> Iterator[str]:
+    """Words in running lines on a terminal, one a line where a program reads them."""
+    columns = width()
+    if columns is None:
+        yield from (" " * indent + plain(word) for word in words)
+        return
+    line = " " * indent
+    for number, word in enumerate(words):
+        text = plain(word) + ("," if number < len(words) - 1 else "")
+        if cells(line) + cells(text) > columns and line.strip():
+            yield line.rstrip()
+            line = " " * indent
+        line += cut(text, columns - indent) + " "
+    if line.strip():
+        yield line.rstrip()
+
+
+def count(number: int, singular: str, plural: str = "") -> str:
+    """``1 function``, ``2 functions``."""
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"

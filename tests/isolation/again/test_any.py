@@ -1,0 +1,1 @@
+from tests.values.test_any import *  # noqa: F403

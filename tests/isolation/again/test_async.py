@@ -1,0 +1,1 @@
+from tests.runtime.test_async import *  # noqa: F403

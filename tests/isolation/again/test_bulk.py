@@ -1,0 +1,1 @@
+from tests.values.test_bulk import *  # noqa: F403

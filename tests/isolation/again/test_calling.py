@@ -1,0 +1,1 @@
+from tests.values.test_calling import *  # noqa: F403

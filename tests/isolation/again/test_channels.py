@@ -1,0 +1,1 @@
+from tests.values.test_channels import *  # noqa: F403

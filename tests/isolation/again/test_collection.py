@@ -1,0 +1,1 @@
+from tests.values.test_collection import *  # noqa: F403

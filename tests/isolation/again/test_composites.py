@@ -1,0 +1,1 @@
+from tests.values.test_composites import *  # noqa: F403

@@ -1,0 +1,1 @@
+from tests.runtime.test_endings import *  # noqa: F403

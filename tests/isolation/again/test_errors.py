@@ -1,0 +1,1 @@
+from tests.values.test_errors import *  # noqa: F403

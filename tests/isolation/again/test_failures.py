@@ -1,0 +1,1 @@
+from tests.opening.test_failures import *  # noqa: F403

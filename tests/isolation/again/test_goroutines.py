@@ -1,0 +1,1 @@
+from tests.runtime.test_goroutines import *  # noqa: F403

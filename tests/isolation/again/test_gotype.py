@@ -1,0 +1,1 @@
+from tests.values.test_gotype import *  # noqa: F403

@@ -1,0 +1,1 @@
+from tests.opening.test_inits import *  # noqa: F403

@@ -1,0 +1,1 @@
+from tests.values.test_json import *  # noqa: F403

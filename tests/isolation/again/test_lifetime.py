@@ -1,0 +1,1 @@
+from tests.values.test_lifetime import *  # noqa: F403

@@ -1,0 +1,1 @@
+from tests.policy.test_limits import *  # noqa: F403

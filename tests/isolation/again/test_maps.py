@@ -1,0 +1,1 @@
+from tests.values.test_maps import *  # noqa: F403

@@ -1,0 +1,1 @@
+from tests.runtime.test_memory import *  # noqa: F403

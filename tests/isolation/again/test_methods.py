@@ -1,0 +1,1 @@
+from tests.values.test_methods import *  # noqa: F403

@@ -1,0 +1,1 @@
+from tests.runtime.test_panics import *  # noqa: F403

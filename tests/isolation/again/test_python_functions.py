@@ -1,0 +1,1 @@
+from tests.values.test_python_functions import *  # noqa: F403

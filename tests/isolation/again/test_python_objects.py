@@ -1,0 +1,1 @@
+from tests.values.test_python_objects import *  # noqa: F403

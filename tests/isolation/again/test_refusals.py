@@ -1,0 +1,1 @@
+from tests.values.test_refusals import *  # noqa: F403

@@ -1,0 +1,1 @@
+from tests.policy.test_report import *  # noqa: F403

@@ -1,0 +1,1 @@
+from tests.values.test_repr import *  # noqa: F403

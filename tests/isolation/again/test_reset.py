@@ -1,0 +1,1 @@
+from tests.policy.test_reset import *  # noqa: F403

@@ -1,0 +1,1 @@
+from tests.values.test_scalars import *  # noqa: F403

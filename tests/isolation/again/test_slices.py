@@ -1,0 +1,1 @@
+from tests.values.test_slices import *  # noqa: F403

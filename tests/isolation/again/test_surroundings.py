@@ -1,0 +1,1 @@
+from tests.runtime.test_surroundings import *  # noqa: F403

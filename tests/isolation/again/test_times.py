@@ -1,0 +1,1 @@
+from tests.values.test_times import *  # noqa: F403

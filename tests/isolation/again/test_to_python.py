@@ -1,0 +1,1 @@
+from tests.values.test_to_python import *  # noqa: F403

@@ -1,0 +1,1 @@
+from tests.opening.test_two_plugins import *  # noqa: F403

@@ -1,0 +1,1 @@
+from tests.values.test_variables import *  # noqa: F403
