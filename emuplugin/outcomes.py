@@ -66,14 +66,19 @@ class Outcomes:
             self._die(EmulationError(f"the runtime's data are corrupt: {error}"))
         if isinstance(error, RecursionError):
             self._die(EmulationError("Go and Python have called each other too deeply"))
-        if isinstance(error, _INTERNAL) and self._life.death is None:
+        if isinstance(error, _INTERNAL) and self._life.death is None and not self._foreign(error):
             text = f"{type(error).__name__}: {error}"
             failure = EmulationError(f"the guest is in a state that makes no sense ({text})")
             failure.__cause__ = error
             self._die(failure)
-        # A broken limit, Ctrl-C, a bug of ours.
+        # A broken limit, Ctrl-C, a stream of Python's that failed, a bug of ours.
         self._life.death = error
         raise error
+
+    def _foreign(self, error: BaseException) -> bool:
+        """Whether one of the sandbox's streams raised it."""
+        program = self._life.booted
+        return program is not None and program.process.kernel.stream_error is error
 
     def _die(self, error: EmupluginError | None) -> NoReturn:
         assert error is not None

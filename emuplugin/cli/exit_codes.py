@@ -24,6 +24,7 @@ from emuplugin.errors import (
     SymbolNotFoundError,
     ToolchainError,
     UnsupportedTypeError,
+    WorkerDied,
 )
 
 
@@ -74,6 +75,7 @@ _BY_CLASS: Final[tuple[tuple[type[EmupluginError], ExitCode], ...]] = (
     (Goexit, ExitCode.PANIC),
     (GoFatal, ExitCode.FATAL),
     (EmulationError, ExitCode.FATAL),
+    (WorkerDied, ExitCode.FATAL),
     (LimitExceeded, ExitCode.LIMIT),
     (GoExit, ExitCode.OS_EXIT),
     (BuildError, ExitCode.BUILD),

@@ -49,12 +49,14 @@ def _capabilities(inspection: Inspection) -> Iterator[str]:
         yield heading("What it can do: compute and print; no way to anything else was found")
         return
     yield heading("What it can do")
-    yield from table([(c.name, c.certainty, evidence(c)) for c in found])
+    yield from table([(c.name, c.certainty, evidence(c, inspection.plugin_path)) for c in found])
 
 
-def evidence(capability: Capability) -> str:
-    """The way to a capability in one line."""
-    names = [short_name(readable(name)) for name in capability.path]
+def evidence(capability: Capability, plugin_path: str) -> str:
+    """The way to a capability in one line, its middle left out; the main package by that name."""
+    names = [
+        short_name(readable(name).replace(f"{plugin_path}.", "main.")) for name in capability.path
+    ]
     if len(names) > 3:
         names = [names[0], "…", *names[-2:]]
     return " > ".join(names)

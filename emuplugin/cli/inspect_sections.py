@@ -48,7 +48,8 @@ def _capabilities(selection: Selection) -> Iterator[str]:
     found = [c for c in selection.inspection.capabilities if selection.holds(c.name)]
     yield selection.title("What it can do", len(found), len(found))
     for capability in found:
-        yield f"  {bold(capability.name)}: {capability.summary} ({capability.certainty})"
+        yield f"  {bold(capability.name)} ({capability.certainty})"
+        yield f"    {capability.summary}"
         if capability.entry:
             yield f"    from {plain(capability.entry)}"
         for name in capability.path:

@@ -32,6 +32,7 @@ class Image:
 
     def __init__(self, data: bytearray) -> None:
         self._data = memoryview(data)
+        self.most = len(data)
 
     def view(self, address: int, size: int) -> memoryview:
         """``size`` bytes; FormatError where the file has no memory."""

@@ -25,6 +25,7 @@ from emuplugin.cli.quantities import (
 )
 
 if TYPE_CHECKING:
+    from emuplugin.machine import Isolate
     from emuplugin.network import Network
     from emuplugin.sandbox import Clock, Limits, Mount, Sandbox
 
@@ -110,6 +111,11 @@ _FINDS: Final = (
         metavar="NUMBER",
         help="What runtime.NumCPU tells, 1 to 64.  [default: 1]",
     ),
+    click.option(
+        "--isolate",
+        is_flag=True,
+        help="Run the emulator in a process of its own, which the system confines.",
+    ),
 )
 _LIMITS: Final = (
     ("seconds", TIME, "TIME", "Time for opening and each call: 5, 500ms, 2min."),
@@ -145,7 +151,7 @@ def _limit_options() -> list[Callable[[F], F]]:
 
 _SANDBOX_PARAMS: Final = frozenset(
     ("sandbox_file", "preset", "env", "args", "stdin", "mounts", "files", "grants", "clock",
-     "seed", "cpus")
+     "seed", "cpus", "isolate")
 )  # fmt: skip
 
 
@@ -195,6 +201,7 @@ class SandboxOptions:
     clock: Clock | None
     seed: int | str | None
     cpus: int | None
+    isolate: bool
     seconds: float | str | None
     instructions: int | str | None
     memory: int | str | None
@@ -228,6 +235,11 @@ class SandboxOptions:
             )
         except ValueError as error:
             raise click.UsageError(str(error)) from error
+
+    @property
+    def isolation(self) -> Isolate | None:
+        """Where the machine runs."""
+        return "process" if self.isolate else None
 
     def _seed(self, base: int | None) -> int | None:
         if self.seed is None:

@@ -116,7 +116,8 @@ def open_session(
     """
     if not showing.as_json:
         output = Passthrough()
-        with Machine(options.sandbox(cast(IO[bytes], output), None, preset)) as machine:
+        sandbox = options.sandbox(cast(IO[bytes], output), None, preset)
+        with Machine(sandbox, isolate=options.isolation) as machine:
             try:
                 yield Session(machine.open(path), document, output)
             finally:
@@ -127,7 +128,8 @@ def open_session(
     captured = {"stdout": io.BytesIO(), "stderr": io.BytesIO()}
     with json_document(True, document):
         try:
-            with Machine(options.sandbox(**captured, preset=preset)) as machine:
+            sandbox = options.sandbox(**captured, preset=preset)
+            with Machine(sandbox, isolate=options.isolation) as machine:
                 try:
                     yield Session(machine.open(path), document)
                 finally:

@@ -28,9 +28,9 @@ class Memory:
     def __init__(self, space: AddressSpace) -> None:
         self.space = space
         self._bytes = space.physical.bytes
-        # More cannot hold anything; without this, what is mapped but was never touched could be
-        # read, at the cost of the host's memory.
-        self._most = space.max_pages << PAGE_SHIFT
+        #: So many bytes can hold something. More are never read at once, or what is mapped and was
+        #: never touched would cost the host as much memory.
+        self.most = space.max_pages << PAGE_SHIFT
 
     def physical(self, address: int, size: int) -> int:
         """Where ``size`` bytes at ``address`` lie in physical memory, in one piece."""
@@ -55,7 +55,7 @@ class Memory:
 
     def check(self, address: int, size: int) -> None:
         """GuestMemoryError unless there is memory in all of ``[address, address + size)``."""
-        if size > self._most:
+        if size > self.most:
             raise GuestMemoryError(address, size, "more than the machine's memory at")
         if size:
             try:
@@ -67,7 +67,7 @@ class Memory:
         """``size`` bytes at ``address``; they may span areas."""
         if not size:
             return b""
-        if size > self._most:
+        if size > self.most:
             raise GuestMemoryError(address, size, "more than the machine's memory at")
         try:
             at = self.physical(address, size)

@@ -41,7 +41,7 @@ class Image:
             content = file.data[segment.offset : segment.offset + segment.filesz]
             data[segment.vaddr : segment.vaddr + segment.filesz] = content
         self._imports: dict[str, int] = {}
-        self._end = len(data)
+        self._end = self.most = len(data)
         self._data = memoryview(data)
         self.relocations: Mapping[str, int] = relocate(
             file,
@@ -79,6 +79,10 @@ class Image:
     def holds(self, address: int, size: int = 1) -> bool:
         """Whether there is memory there."""
         return address >= 0 and size >= 0 and address + size <= self._end
+
+    def check(self, address: int, size: int) -> None:
+        """FormatError unless all of the range could be read."""
+        self.view(address, size)
 
     def view(self, address: int, size: int) -> memoryview:
         """``size`` bytes; FormatError where the file has no memory."""

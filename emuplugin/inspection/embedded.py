@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -21,14 +22,15 @@ _MAX_NAME: Final = 1 << 12
 class EmbeddedFile:
     """A file or, with a name that ends in ``/``, a folder of an ``embed.FS``.
 
-    ``variable`` is the linker's name of the FS, empty where no symbol tells it. ``hash`` is the
-    first 16 bytes of the contents' SHA-256 as the compiler noted it, in hexadecimal.
+    ``variable`` is the linker's name of the FS, empty where no symbol tells it. ``sha256`` is
+    that of the contents, in hexadecimal; empty for folders. (The compiler notes a hash too, but
+    mangles it: cmd/internal/hash.)
     """
 
     variable: str
     name: str
     size: int
-    hash: str
+    sha256: str
     data: bytes = field(repr=False)
 
     @property
@@ -59,8 +61,10 @@ def embedded_files(module: Module, symbols: DataSymbols) -> Iterator[EmbeddedFil
         files = _read_files(image, header)
         if files is None:
             continue
-        for name, size, digest, data in files:
-            yield EmbeddedFile(_owner(symbols, owners.get(header, [])), name, size, digest, data)
+        variable = _owner(symbols, owners.get(header, []))
+        for name, data in files:
+            digest = "" if name.endswith("/") else hashlib.sha256(data).hexdigest()
+            yield EmbeddedFile(variable, name, len(data), digest, data)
 
 
 def _owner(symbols: DataSymbols, places: list[int]) -> str:
@@ -72,7 +76,7 @@ def _owner(symbols: DataSymbols, places: list[int]) -> str:
     return ""
 
 
-def _read_files(image: Image, header: int) -> list[tuple[str, int, str, bytes]] | None:
+def _read_files(image: Image, header: int) -> list[tuple[str, bytes]] | None:
     """The files behind a slice header: ``{name, data string; hash [16]byte}`` each; None where
     it is something else."""
     start, count, capacity = image.words(header, 3)
@@ -90,5 +94,5 @@ def _read_files(image: Image, header: int) -> list[tuple[str, int, str, bytes]] 
             data = image.read(data_at, data_size) if data_size else b""
         except (UnicodeDecodeError, FormatError):
             return None
-        files.append((name, data_size, image.read(at + 32, 16).hex(), data))
+        files.append((name, data))
     return files

@@ -41,8 +41,8 @@ class Function:
     ``name`` is the linker's: the import path, with ``%2e`` for dots in its last element, and the
     function. ``size`` is in bytes, without the padding behind it. ``language`` is ``Go``,
     ``assembly``, ``C``, or ``generated`` for what the compiler made without a source (wrappers,
-    comparisons). ``line`` is the line that the function begins on (in assembly its first instruction), 0
-    where there is none.
+    comparisons). ``line`` is the line that the function begins on (in assembly that of its
+    first instruction), 0 where there is none.
     """
 
     name: str
@@ -142,7 +142,7 @@ def go_functions(module: Module) -> Iterator[Function]:
         start = max(entry, end - _PADDING)
         padded = code[start - base : end - base]
         body = padded.rstrip(_INT3)
-        if body.endswith(_JMP_SHORT) and len(body) < len(padded):
+        if _ends_in_jump(body) and len(body) < len(padded):
             body += _INT3  # JMP -52: the displacement looks like padding
         file = func.start_file
         line = func.start_line
@@ -163,6 +163,11 @@ def go_functions(module: Module) -> Iterator[Function]:
             language,
             func,
         )
+
+
+def _ends_in_jump(code: bytes) -> bool:
+    """Whether the last byte begins a short jump; in ``eb eb`` it is the displacement of one."""
+    return code.endswith(_JMP_SHORT) and not code.endswith(_JMP_SHORT * 2)
 
 
 def c_functions(module: Module) -> Iterator[Function]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any, TypeVar
 
-from emuplugin.errors import EmupluginError, FormatError
+from emuplugin.errors import CorruptDataError, EmupluginError, FormatError
 
 T = TypeVar("T")
 
@@ -27,6 +27,8 @@ def call(read: Callable[[], T]) -> T:
     """What ``read`` returns. Errors of emuplugin's own pass."""
     try:
         return read()
+    except CorruptDataError as error:
+        raise FormatError(f"Go's tables in the file are corrupt: {error}") from error
     except EmupluginError:
         raise
     except _OF_CORRUPT_DATA as error:

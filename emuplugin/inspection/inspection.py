@@ -210,7 +210,11 @@ class Inspection:
     @guarded.section
     def strings(self) -> tuple[String, ...]:
         """The string literals, shortest first, with the functions that use them."""
-        return tuple(StringFinder(self._module, self.functions, self._references.uses).strings())
+        return tuple(
+            StringFinder(
+                self._module, self.functions, self._references.uses, self._data_symbols
+            ).strings()
+        )
 
     @guarded.section
     def embedded_files(self) -> tuple[EmbeddedFile, ...]:

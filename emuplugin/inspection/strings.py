@@ -19,7 +19,7 @@ import re
 import struct
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -27,8 +27,10 @@ from typing import Final
 from emuplugin.inspection.functions import Function
 from emuplugin.inspection.module import Module
 from emuplugin.inspection.references import Use
+from emuplugin.inspection.variables import DataSymbols
 
-_WINDOW: Final = 40
+_WINDOW: Final = 48
+_MAX_SPREAD: Final = 64
 _IN_DATA: Final = 6
 _BESIDE: Final = 4
 _NEAR: Final = 2
@@ -48,9 +50,10 @@ _STORE: Final = re.compile(rb"[\x48\x49]\xc7[\x00-\x07\x40-\x47\x80-\x87]")
 
 @dataclass(frozen=True)
 class String:
-    """A string literal. ``functions`` use it themselves; ``data`` tells whether a variable or
-    another literal holds it. ``exact`` is False where its length is inferred from the strings
-    around it. Bytes that are not UTF-8 are as ``surrogateescape`` has them."""
+    """A string literal. ``functions`` use it, themselves or by way of a variable or constant that
+    holds it; ``data`` tells whether there is one. ``exact`` is False where its
+    length is inferred from the strings around it. Bytes that are not UTF-8 are as
+    ``surrogateescape`` has them."""
 
     value: str
     address: int
@@ -84,26 +87,38 @@ class StringArea:
 class StringFinder:
     """Finds the literals of a module."""
 
-    def __init__(self, module: Module, functions: Sequence[Function], uses: Iterable[Use]) -> None:
+    def __init__(
+        self,
+        module: Module,
+        functions: Sequence[Function],
+        uses: Iterable[Use],
+        symbols: DataSymbols,
+    ) -> None:
         self._module = module
         self._functions = functions
         self._area = StringArea(module)
         self._claims: dict[int, Counter[int]] = defaultdict(Counter)
         self._users: dict[int, set[int]] = defaultdict(set)
         self._in_data: dict[int, set[int]] = defaultdict(set)
+        of_data: dict[int, set[int]] = defaultdict(set)
         for use in uses:
+            of_data[use.address].add(use.caller)
             if not use.load and use.address in self._area:
                 self._claims.setdefault(use.address, Counter())
                 self._users[use.address].add(use.caller)
                 self._claim_from_code(use)
-        self._claim_from_data()
+        for place, target in self._claim_from_data():
+            symbol = symbols.at(place)
+            holder = place if symbol is None else symbol.address
+            self._users[target] |= of_data.get(place, set()) | of_data.get(holder, set())
 
     def _claim(self, address: int, length: int, weight: int) -> None:
         if 0 < length <= min(self._area.end - address, _MAX_LENGTH):
             self._claims[address][length] += weight
 
-    def _claim_from_data(self) -> None:
-        """String headers: a pointer into the area and a length behind it."""
+    def _claim_from_data(self) -> Iterator[tuple[int, int]]:
+        """String headers: a pointer into the area and a length behind it. Gives where they lie
+        and where they point."""
         module, image, area = self._module, self._module.image, self._area
         relocated = set(image.relocated)
         for place in image.relocated:
@@ -117,6 +132,7 @@ class StringFinder:
                 if 0 < length <= area.end - target:
                     self._in_data[target].add(length)
                     self._claim(target, length, _IN_DATA)
+                    yield place, target
 
     def _claim_from_code(self, use: Use) -> None:
         """Lengths that are loaded or stored near the instruction that loads the pointer."""
@@ -171,10 +187,8 @@ class StringFinder:
         for address in sorted(chosen):
             length = chosen[address]
             gap = address - end
-            if kept and gap > 0:
-                fewest = -(-gap // length)
-                if fewest * longest > gap:
-                    break
+            if kept and gap > 0 and not _fills(gap, longest, length):
+                break
             kept[address] = length
             end, longest = address + length, length
         return kept
@@ -215,10 +229,20 @@ def _between(
     shortest, longest = chosen[before], chosen[behind]
     if before + shortest > address:
         return 0  # in the middle of another string: s[n:] of a constant
-    if shortest == longest:
-        return shortest if address + shortest <= following else 0
     distance = following - address
-    return distance if shortest <= distance <= longest else 0
+    possible = [
+        length
+        for length in range(shortest, min(longest, distance, shortest + _MAX_SPREAD) + 1)
+        if _fills(distance - length, length, longest)
+    ]
+    if len(possible) == 1 or distance not in possible:
+        return possible[0] if len(possible) == 1 else 0
+    return distance
+
+
+def _fills(gap: int, shortest: int, longest: int) -> bool:
+    """Whether strings of such lengths can fill a gap without anything between them."""
+    return gap == 0 or -(-gap // longest) * shortest <= gap
 
 
 def _heaviest_chain(claims: Mapping[int, Counter[int]]) -> dict[int, int]:

@@ -45,22 +45,27 @@ class DataSymbols:
     """The symbols of a module's data sections, by address."""
 
     def __init__(self, module: Module) -> None:
-        found: dict[int, DataSymbol] = {}
+        found: dict[tuple[int, str], DataSymbol] = {}
         for table in (module.file.symbols, module.file.static_symbols):
             if table is not None:
                 for symbol in _objects(module, table):
-                    other = found.get(symbol.address)
-                    if other is None or (other.generated and not symbol.generated):
-                        found[symbol.address] = symbol
-        self.all: list[DataSymbol] = [found[address] for address in sorted(found)]
-        self._addresses = [symbol.address for symbol in self.all]
+                    found.setdefault((symbol.address, symbol.name), symbol)
+        self.all: list[DataSymbol] = [found[key] for key in sorted(found)]
+        # Variables without size share their address with the next: that is whose memory it is.
+        largest: dict[int, DataSymbol] = {}
+        for symbol in self.all:
+            other = largest.get(symbol.address)
+            if other is None or (other.generated, -other.size) > (symbol.generated, -symbol.size):
+                largest[symbol.address] = symbol
+        self._addresses = sorted(largest)
+        self._by_address = largest
 
     def at(self, address: int) -> DataSymbol | None:
         """The symbol whose memory holds ``address``."""
         index = bisect_right(self._addresses, address) - 1
         if index < 0:
             return None
-        symbol = self.all[index]
+        symbol = self._by_address[self._addresses[index]]
         return symbol if address < symbol.address + max(symbol.size, 1) else None
 
 

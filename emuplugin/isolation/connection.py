@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cached_property
 from time import monotonic
-from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from emuplugin.errors import ClosedError, DeadMachineError, TimeLimitExceeded
+from emuplugin.errors import ClosedError, DeadMachineError, Interrupted, TimeLimitExceeded
 from emuplugin.isolation.channel import Channel, ClosedChannelError
+from emuplugin.isolation.control_c import ControlC
 from emuplugin.isolation.objects import finished
 from emuplugin.isolation.parent_values import Maker, ParentValues
 from emuplugin.isolation.process import WorkerProcess
@@ -54,10 +53,11 @@ class Connection:
         self._depth = 0
         self._turn = 0
         self._requests = 0
+        self._asked_to_end = -1
         self._worked = 0.0  # seconds of the outermost request that the worker has used
         self._since = 0.0
         self._budget: float | None = _TO_START
-        self._asked_to_stop: float | None = None
+        self._control_c = ControlC(self.interrupt)
         self._process = WorkerProcess()
         limit = sandbox.limits.memory + _ABOVE_MEMORY
         self._channel = Channel(self._process.main, limit, _PERIOD, self._waited)
@@ -78,12 +78,12 @@ class Connection:
             dropped, self._dropped = self._dropped, []
             writer = Writer(self._values.write)
             writer.out.append(REQUEST)
-            writer.value(dropped)
+            writer.value(dropped or None)
             writer.number(op)
             writer.number(number)
             try:
                 writer.value(args)
-                writer.value(named)
+                writer.value(named or None)
             except BaseException:
                 self._dropped += dropped
                 raise
@@ -92,8 +92,7 @@ class Connection:
                 seconds = self._limits.seconds
                 self._turn += 1
                 self._worked, self._budget = 0.0, None if seconds is None else seconds + _GRACE
-            with self._control_c():
-                return self._exchange(writer)
+            return self._control_c.held_back(self._exchange, writer)
 
     def ask_type(self, go_type: RemoteType, name: str) -> Any:
         """A fact about a Go type."""
@@ -110,6 +109,7 @@ class Connection:
 
     def interrupt(self) -> None:
         """End the request that another thread waits for."""
+        self._asked_to_end = self._turn
         self._tell(b"interrupt %d\n" % self._turn)
 
     def send_signal(self, number: int) -> None:
@@ -200,6 +200,8 @@ class Connection:
             raise WireError("an unknown state")
         self.state = STATES[state]
         released = reader.value()
+        if released is None:
+            return
         if type(released) is not list:
             raise WireError("no list of what was released")
         for entry in released:
@@ -216,6 +218,9 @@ class Connection:
         reader.end()
         if kind != RAISE or not isinstance(value, BaseException) or type(notes) is not list:
             raise WireError("an answer that is none")
+        if isinstance(value, Interrupted) and self._asked_to_end != self._turn:
+            # It would pass every ``except Exception``, and end the program.
+            raise WireError("an interruption that nobody has asked for")
         for note in notes:
             value.add_note(str(note))
         raise value
@@ -230,8 +235,8 @@ class Connection:
                 raise WireError("a callback that is none")
             writable, self._values.writable = self._values.writable, outer
             try:
-                with self._own_control_c():
-                    value = self._values.objects.call(number, name, args)
+                call = self._values.objects.call
+                value = self._control_c.let_through(call, number, name, args)
                 return self._answer(RETURN, value, writable)
             except WireError:
                 raise
@@ -244,8 +249,9 @@ class Connection:
         writer = Writer(self._values.write)
         dropped, self._dropped = self._dropped, []
         writer.out.append(kind)
-        writer.value(dropped)
-        writer.value([(entry.index, bytes(entry.now)) for entry in writable if entry.changed])
+        writer.value(dropped or None)
+        written = [(entry.index, bytes(entry.now)) for entry in writable if entry.changed]
+        writer.value(written or None)
         writer.value(value)
         finished(value)
         return writer
@@ -265,7 +271,9 @@ class Connection:
         now = monotonic()
         used = self._worked + now - self._since
         if self._budget is not None and used > self._budget:
-            self._end("it did not answer in time")
+            died = self._end("it did not answer in time")
+            if not self._turn:
+                raise died
             allowed = self._limits.seconds or _TO_START
             self.death = TimeLimitExceeded(
                 f"the call ran longer than {allowed:g} s, and the worker process, which did not"
@@ -273,7 +281,8 @@ class Connection:
                 limit="seconds", allowed=allowed, used=used,
             )  # fmt: skip
             raise self.death
-        if self._asked_to_stop is not None and now - self._asked_to_stop > _TO_STOP:
+        pressed = self._control_c.pressed
+        if pressed is not None and now - pressed > _TO_STOP:
             raise self._end("it did not end the call when it was interrupted")
         if self._process.resident > self._limits.memory + _OWN_MEMORY:
             raise self._end(
@@ -281,69 +290,6 @@ class Connection:
                 f" {self._limits.memory}"
             )
 
-    # --- Ctrl-C -----------------------------------------------------------------------------
-
-    @contextmanager
-    def _control_c(self) -> Iterator[None]:
-        """Ctrl-C during a request interrupts the guest; what the handler raises comes then.
-
-        A handler that raises between two lines of ours could lose a part of a message.
-        """
-        handler = signal.getsignal(signal.SIGINT) if _is_main_thread() else None
-        if not callable(handler):
-            yield
-            return
-        pressed: list[FrameType | None] = []
-
-        def note(number: int, frame: FrameType | None) -> None:
-            pressed.append(frame)
-            self._asked_to_stop = monotonic()
-            self.interrupt()
-
-        outer, self._handlers = self._handlers, (handler, note)
-        signal.signal(signal.SIGINT, note)
-        try:
-            yield
-        except BaseException as error:
-            if pressed:
-                self._raise_for(handler, pressed, error)
-            raise
-        finally:
-            signal.signal(signal.SIGINT, handler)
-            self._asked_to_stop = None
-            self._handlers = outer
-        if pressed:
-            handler(signal.SIGINT, pressed[0])
-
-    _handlers: Any = None
-
-    def _raise_for(self, handler: Any, pressed: list[Any], ended: BaseException) -> None:
-        """The call has ended, by ``ended``, after Ctrl-C was pressed."""
-        signal.signal(signal.SIGINT, handler)
-        try:
-            handler(signal.SIGINT, pressed[0])
-        except BaseException as error:
-            for note in getattr(ended, "__notes__", ()):
-                error.add_note(note)
-            raise error from None
-
-    @contextmanager
-    def _own_control_c(self) -> Iterator[None]:
-        """A callback is Python of the user's: there Ctrl-C does what it always does."""
-        handlers = self._handlers if _is_main_thread() else None
-        if handlers is None:
-            yield
-            return
-        signal.signal(signal.SIGINT, handlers[0])
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, handlers[1])
-
     def _tell(self, line: bytes) -> None:
         with suppress(OSError):
             self._process.control.send(line)
-
-
-def _is_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()

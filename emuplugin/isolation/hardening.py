@@ -83,9 +83,7 @@ class Hardening:
     @property
     def _folders(self) -> dict[str, bool]:
         """The host's folders that the sandbox grants, and whether they may be changed."""
-        folders = {
-            mount.path: mount.mode == "write" for mount in self._sandbox.mounts.values()
-        }
+        folders = {mount.path: mount.mode == "write" for mount in self._sandbox.mounts.values()}
         if self._network:
             folders |= {path: False for path in _RESOLVER if path not in folders}
         return folders
@@ -178,8 +176,8 @@ def _load_everything() -> None:
 
 _LEFT_OUT: Final = ("dwarf", "debug_info", "generate", "wanted")
 _LATER: Final = (
-    "capstone.x86_const", "concurrent.futures.thread", "html", "json", "linecache", "selectors", "traceback",
-    "unicorn.unicorn_py3.arch.intel",
+    "capstone.x86_const", "concurrent.futures.thread", "html", "json", "linecache",
+    "selectors", "traceback",    "unicorn.unicorn_py3.arch.intel",
 )  # fmt: skip
 
 

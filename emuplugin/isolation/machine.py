@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from emuplugin.elf.file import ElfFile
 from emuplugin.errors import (
@@ -34,10 +33,7 @@ from emuplugin.report import Report
 from emuplugin.runtime_shims.layouts.tables import candidates, is_measured
 from emuplugin.sandbox import Sandbox
 
-if TYPE_CHECKING:
-    from emuplugin.isolation.parent_values import Maker
-
-_MAKERS: Final[Mapping[int, Maker]] = {
+_MAKERS: Final[dict[int, Any]] = {
     Kind.VARIABLE: RemoteVariable,
     Kind.FUNCTION: RemoteFunction,
     Kind.METHOD: RemoteMethod,
@@ -52,6 +48,7 @@ _MAKERS: Final[Mapping[int, Maker]] = {
     Kind.TYPE_OBJECT: RemoteTypeObject,
     Kind.PLUGIN: make_plugin,
     Kind.ERROR: values.RemoteError,
+    Kind.ITERATOR: values.RemoteIterator,
 }
 
 
@@ -123,6 +120,8 @@ class IsolatedMachine(Machine):
             self._end.check_alive()
             where = real_path(name)
             known = self._opened.get(where)
+            if self.state == "dead":
+                self._ask("check_alive")
             if known is not None:
                 return known
             try:

@@ -22,7 +22,7 @@ class Numbers(NamedTuple):
     typestr: str
     shape: tuple[int, ...]
     descr: Any
-    count: int
+    items: int
     data: bytes
 
     @classmethod
@@ -37,9 +37,9 @@ class Numbers(NamedTuple):
             and _is_shape(numbers.shape)
             and (numbers.descr is None or _is_description(numbers.descr, _MAX_DEPTH))
             and type(numbers.data) is bytes
-            and _is_shape((numbers.count,))
+            and _is_shape((numbers.items,))
         )
-        if not good or len(numbers.data) != prod((numbers.count, *numbers.shape)) * int(
+        if not good or len(numbers.data) != prod((numbers.items, *numbers.shape)) * int(
             numbers.typestr[2:]
         ):
             raise WireError("numbers that are none")
@@ -52,14 +52,14 @@ class Numbers(NamedTuple):
                 f"{type_name} has no format as a memoryview; numpy.asarray takes it", type=type_name
             )
         data, format_ = memoryview(self.data), cast(Any, self.letter)
-        if not self.shape or 0 in (self.count, *self.shape):
+        if not self.shape or 0 in (self.items, *self.shape):
             return cast(memoryview, data.cast(format_))
-        return cast(memoryview, data.cast(format_, (self.count, *self.shape)))
+        return cast(memoryview, data.cast(format_, (self.items, *self.shape)))
 
     def interface(self) -> dict[str, Any]:
         """The elements as NumPy's ``__array_interface__``."""
         found: dict[str, Any] = {
-            "shape": (self.count, *self.shape),
+            "shape": (self.items, *self.shape),
             "typestr": self.typestr,
             "data": memoryview(self.data),
             "version": 3,

@@ -15,7 +15,7 @@ from emuplugin.isolation.things import KNOWN_BASES, OBJECT, known_base
 from emuplugin.isolation.wire import WireError, Writer
 from emuplugin.values.handles import identity
 
-_BUILTINS: Final = (bool, int, float, complex, str, bytes, list, tuple)
+_BUILTINS: Final[tuple[Any, ...]] = (bool, int, float, complex, str, bytes, list, tuple)
 _MAX_CAUSES: Final = 20
 
 
@@ -76,8 +76,11 @@ class Objects:
         shape = _shape(value)
         state = _state(value, shape, writer)
         number = 0
-        if shape.methods or shape.features or isinstance(value, BaseException) or (
-            shape.base == "object"
+        if (
+            shape.methods
+            or shape.features
+            or isinstance(value, BaseException)
+            or (shape.base == "object")
         ):
             number = self._number(value, shape)
         class_number = self._shapes.get(shape)
@@ -129,7 +132,7 @@ def _base(value: Any) -> str:
         return known_base(type(value), KNOWN_BASES)
     for kind in _BUILTINS:
         if isinstance(value, kind):
-            return kind.__name__
+            return str(kind.__name__)
     return "dict" if isinstance(value, Mapping) else "object"
 
 

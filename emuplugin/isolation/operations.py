@@ -5,7 +5,8 @@ Their arguments come from the parent, which is trusted. What is a method here is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any, Final
 
 from emuplugin.errors import GoError
@@ -43,6 +44,7 @@ _METHODS: Final[dict[str, tuple[Callable[..., Any], ...]]] = {
 }
 
 _MACHINE: Final[dict[str, Callable[..., Any]]] = {
+    "check_alive": lambda machine: machine.life.check_alive(),
     "reset": Machine.reset,
     "close": Machine.close,
     "run_goroutines": Machine.run_goroutines,
@@ -50,7 +52,6 @@ _MACHINE: Final[dict[str, Callable[..., Any]]] = {
     "report": lambda machine: machine.report,
     "instructions": lambda machine: machine.instructions,
     "listening": lambda machine: machine.listening,
-    "python_functions": lambda machine: len(machine.context.python_functions),
 }
 
 _PLUGIN: Final[dict[str, Callable[[Plugin], Any]]] = {
@@ -196,15 +197,28 @@ def elements(target: Any) -> list[Any]:
     return list(target)
 
 
-def items(target: MapView) -> tuple[list[Any], list[Any], bytes]:
-    """Keys, elements, and the header by which :func:`unchanged` knows that they are still so."""
+def items(target: MapView) -> tuple[list[Any], list[Any], str]:
+    """Keys, elements, and the header by which :func:`walk` knows that the keys are the same."""
     pairs = list(target.items())
-    header = repr(target._codec.access.memory.header(target._root.address))
-    return [key for key, _ in pairs], [elem for _, elem in pairs], header.encode()
+    return [key for key, _ in pairs], [elem for _, elem in pairs], _header(target)
 
 
-def unchanged(target: MapView, header: bytes) -> bool:
-    return repr(target._codec.access.memory.header(target._root.address)).encode() == header
+def walk(target: MapView, header: str, skip: int) -> Iterator[tuple[Any, Any]] | None:
+    """The entries behind the first ``skip``, as they are now. None if the keys have changed."""
+    return _entries(target, skip) if _header(target) == header else None
+
+
+def _entries(target: MapView, skip: int) -> Iterator[tuple[Any, Any]]:
+    """A generator of its own kind, which has a proxy."""
+    yield from islice(target.items(), skip, None)
+
+
+def next_(target: Iterator[tuple[Any, Any]]) -> tuple[Any, Any] | None:
+    return next(target, None)
+
+
+def _header(view: MapView) -> str:
+    return repr(view._codec.access.memory.header(view._root.address))
 
 
 def do(target: Any, name: str, *args: Any, **named: Any) -> Any:
@@ -290,7 +304,8 @@ OPERATIONS: Final[dict[int, Callable[..., Any]]] = {
     Op.CONTAINS: contains,
     Op.ELEMENTS: elements,
     Op.ITEMS: items,
-    Op.UNCHANGED: unchanged,
+    Op.WALK: walk,
+    Op.NEXT: next_,
     Op.DO: do,
     Op.NUMBERS: numbers,
     Op.COPY: copy,

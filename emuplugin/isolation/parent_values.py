@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 Maker = Callable[["Connection", int, "RemoteType | None", str], Any]
 _MAX_CAUSES: Final = 25
+_UNTYPED: Final = (Kind.PLUGIN, Kind.ERROR, Kind.ITERATOR)
 
 
 class Writable:
@@ -123,7 +124,7 @@ class ParentValues:
             string = reader.text() if reader.byte() else ""
             go_type = self.type_of(type_number, string) if type_number else None
             name = reader.text()
-            if go_type is None and thing not in (Kind.PLUGIN, Kind.ERROR):
+            if go_type is None and thing not in _UNTYPED:
                 raise WireError("a value without a type")
             return make(self._connection, number, go_type, name)
         if kind == TYPE:

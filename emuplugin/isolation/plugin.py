@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class RemotePlugin(Plugin):
     """See :class:`emuplugin.plugin.Plugin`."""
 
-    machine: IsolatedMachine  # type: ignore[assignment]
+    machine: IsolatedMachine
 
     def __init__(self, end: Connection, number: int) -> None:
         self._end = end
@@ -67,19 +67,19 @@ class RemotePlugin(Plugin):
         return found
 
     @cached_property
-    def build_info(self) -> BuildInfo:  # type: ignore[override]
+    def build_info(self) -> BuildInfo:
         """Go version, main module, dependencies and build settings."""
         found: BuildInfo = self._fact("build_info")
         return found
 
     @cached_property
-    def init_trace(self) -> tuple[InitTrace, ...]:  # type: ignore[override]
+    def init_trace(self) -> tuple[InitTrace, ...]:
         """What initialising each package took, in the order in which it was done."""
         found: tuple[InitTrace, ...] = self._fact("init_trace")
         return found
 
     @cached_property
-    def relocations(self) -> Mapping[str, int]:  # type: ignore[override]
+    def relocations(self) -> Mapping[str, int]:
         """How many relocations of each kind were applied."""
         found: dict[str, int] = self._fact("relocations")
         return found
@@ -97,5 +97,3 @@ class RemotePlugin(Plugin):
 def make_plugin(end: Connection, number: int, go_type: object, name: str) -> RemotePlugin:
     """A proxy for what the worker says is a plugin."""
     return RemotePlugin(end, number)
-
-

@@ -11,6 +11,8 @@ from contextlib import suppress
 
 from emuplugin.errors import IsolationError, WorkerDied
 
+#: What Python runs.
+PROGRAM: tuple[str, ...] = ("-m", "emuplugin.isolation.worker")
 #: Variables that Python or the system's libraries cannot do without.
 _KEPT = ("SYSTEMROOT", "LIBUNICORN_PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 _TO_END = 2.0
@@ -79,9 +81,7 @@ class WorkerProcess:
         except ValueError:
             name = f"signal {-code}"
         reason = f" ({_ENDS_BY[name]})" if name in _ENDS_BY else ""
-        return WorkerDied(
-            f"the worker process was killed by {name}{reason}; {_AGAIN}", signal=name
-        )
+        return WorkerDied(f"the worker process was killed by {name}{reason}; {_AGAIN}", signal=name)
 
     @property
     def resident(self) -> int:
@@ -101,7 +101,7 @@ def _start(main: socket.socket, control: socket.socket) -> subprocess.Popen[byte
     paths = [path or os.getcwd() for path in sys.path if isinstance(path, str)]
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
     environment["PYTHONPATH"] = os.pathsep.join(paths)
-    command = [sys.executable, "-S", "-s", "-P", "-m", "emuplugin.isolation.worker"]
+    command = [sys.executable, "-S", "-s", "-P", *PROGRAM]
     if sys.platform == "win32":
         process = subprocess.Popen(
             command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,

@@ -53,11 +53,11 @@ _X86_64 = Architecture(
         "fchmod": 91, "umask": 95, "gettimeofday": 96, "getrlimit": 97, "getrusage": 98,
         "sysinfo": 99, "times": 100, "getuid": 102, "getgid": 104, "geteuid": 107, "getegid": 108,
         "sigaltstack": 131, "statfs": 137, "fstatfs": 138, "gettid": 186, "time": 201,
-        "futex": 202, "sched_getaffinity": 204, "getdents64": 217, "epoll_wait": 232, "epoll_ctl": 233,
-        "clock_gettime": 228, "clock_getres": 229, "clock_nanosleep": 230, "exit_group": 231,
-        "tgkill": 234, "openat": 257, "mkdirat": 258, "newfstatat": 262, "unlinkat": 263,
-        "renameat": 264, "linkat": 265, "symlinkat": 266, "readlinkat": 267, "fchmodat": 268,
-        "faccessat": 269, "ppoll": 271, "set_robust_list": 273, "utimensat": 280,
+        "futex": 202, "sched_getaffinity": 204, "getdents64": 217, "epoll_wait": 232,
+        "epoll_ctl": 233, "clock_gettime": 228, "clock_getres": 229, "clock_nanosleep": 230,
+        "exit_group": 231, "tgkill": 234, "openat": 257, "mkdirat": 258, "newfstatat": 262,
+        "unlinkat": 263, "renameat": 264, "linkat": 265, "symlinkat": 266, "readlinkat": 267,
+        "fchmodat": 268, "faccessat": 269, "ppoll": 271, "set_robust_list": 273, "utimensat": 280,
         "epoll_pwait": 281, "fallocate": 285, "accept4": 288, "epoll_create1": 291, "dup3": 292,
         "pipe2": 293, "prlimit64": 302, "renameat2": 316, "getrandom": 318, "memfd_create": 319,
         "membarrier": 324, "copy_file_range": 326, "statx": 332, "rseq": 334, "clone3": 435,
@@ -147,9 +147,7 @@ def install(arch: Architecture, code: list[tuple[int, int, int, int]]) -> None:
         _fail()
     image = b"".join(_INSTRUCTION.pack(*instruction) for instruction in code)
     fprog = _Program(len(code), image)
-    if libc.syscall(
-        arch.seccomp, _SECCOMP_SET_MODE_FILTER, _FLAG_TSYNC, ctypes.byref(fprog)
-    ):
+    if libc.syscall(arch.seccomp, _SECCOMP_SET_MODE_FILTER, _FLAG_TSYNC, ctypes.byref(fprog)):
         _fail()
 
 

@@ -17,9 +17,11 @@ from emuplugin.isolation.things import KNOWN_BASES
 
 Call = Callable[[int, str, tuple[Any, ...]], Any]
 
-_BASES: dict[str, type] = {
-    base.__name__: base for base in (object, bool, int, float, complex, str, bytes, list, tuple)
-} | {"dict": dict}
+_BASES: dict[str, Any] = {
+    "object": object, "bool": bool, "int": int, "float": float, "complex": complex, "str": str,
+    "bytes": bytes, "list": list, "tuple": tuple, "dict": dict,
+}  # fmt: skip
+_BY_VALUE = tuple(base for base in _BASES.values() if base is not object)
 #: What a class may be capable of, and the special method for it.
 FEATURES = {
     "call": "__call__",
@@ -111,8 +113,9 @@ class StandIns:
             return GoError(state.facts["message"], state.facts["type"])
         if issubclass(cls, list | dict):
             return cls()
-        if issubclass(cls, tuple(_BASES[name] for name in _BASES if name != "object")):
-            return cls(state.content)
+        if issubclass(cls, _BY_VALUE):
+            make: Any = cls
+            return make(state.content)
         return cls.__new__(cls)
 
     @staticmethod

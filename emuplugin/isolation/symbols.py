@@ -86,7 +86,7 @@ class _Callable(Proxy, Signed):
 
 
 class RemoteFunction(_Callable, Function):
-    __doc__ = property(_Callable._describe)  # type: ignore[assignment]
+    __doc__ = property(_Callable._describe)
 
     def __init__(self, end: Connection, number: int, go_type: RemoteType, name: str) -> None:
         set_up(self, end, number, go_type)
@@ -109,7 +109,7 @@ class RemoteFunction(_Callable, Function):
 
 
 class RemoteMethod(_Callable):
-    __doc__ = property(_Callable._describe)  # type: ignore[assignment]
+    __doc__ = property(_Callable._describe)
 
     def __init__(self, end: Connection, number: int, go_type: RemoteType, name: str) -> None:
         set_up(self, end, number, go_type)
@@ -154,5 +154,3 @@ class RemoteTypeObject(Proxy):
 
     def _gone(self) -> str:
         return f"<Go type {self.name}>"
-
-

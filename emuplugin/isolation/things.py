@@ -47,6 +47,7 @@ class Kind(IntEnum):
     TYPE_OBJECT = 12
     PLUGIN = 13
     ERROR = 14  # an error of Go's, as GoError.value
+    ITERATOR = 15  # of a map
 
 
 class Op(IntEnum):
@@ -76,11 +77,12 @@ class Op(IntEnum):
     CONTAINS = 22
     ELEMENTS = 23
     ITEMS = 24
-    UNCHANGED = 25
+    WALK = 25
     DO = 26
     NUMBERS = 27
     COPY = 28
     JSON = 29
+    NEXT = 30
 
 
 #: Facts with names that may come from the worker. They are made without running anything of theirs.
@@ -127,9 +129,9 @@ FACTS: Final = frozenset(
 #: What can be asked about a Go type.
 TYPE_FACTS: Final = frozenset(
     (
-        "address", "align", "chan_dir", "comparable", "elem", "field_align", "fields", "is_direct_iface",
-        "is_error",
-        "key", "kind", "length", "methods", "name", "named", "params", "pkg_path", "ptr_bytes",
+        "address", "align", "chan_dir", "comparable", "elem", "field_align", "fields",
+        "is_direct_iface", "is_error", "key", "kind", "length", "methods", "name", "named",
+        "params", "pkg_path", "ptr_bytes",
         "results", "signature", "size", "string", "variadic",
     )
 )  # fmt: skip

@@ -73,4 +73,7 @@ class RemoteTypes(Mapping[str, RemoteType]):
         return sum(1 for _ in self)
 
     def __repr__(self) -> str:
-        return f"<{len(self)} Go types>"
+        try:
+            return f"<{len(self)} Go types>"
+        except (ClosedError, DeadMachineError):
+            return f"<Go types of a {self._end.state} machine>"

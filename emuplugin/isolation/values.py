@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterable, Iterator, Mapping, MutableMapping
-from collections.abc import MutableSequence, Sequence, ValuesView
+from builtins import memoryview as Buffer
+from collections.abc import (
+    ItemsView,
+    Iterable,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    MutableSequence,
+    Sequence,
+    ValuesView,
+)
+from datetime import datetime
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from emuplugin.errors import ChangedError, ClosedError, DeadMachineError, UnsupportedTypeError
 from emuplugin.isolation.numbers import Numbers
@@ -16,6 +26,7 @@ from emuplugin.values.html import to_html
 if TYPE_CHECKING:
     from emuplugin.isolation.connection import Connection
     from emuplugin.isolation.types import RemoteType
+    from emuplugin.values.live import Live
 
 
 class RemoteValue(Proxy):
@@ -42,7 +53,7 @@ class RemoteValue(Proxy):
             return _code(self)
 
     def _html(self) -> str:
-        return to_html(self)
+        return to_html(cast("Live", self))
 
     def _equal(self, other: object) -> Any:
         """Whether two values of one machine and kind are equal, as the worker finds."""
@@ -63,11 +74,11 @@ class _Numeric(RemoteValue):
 
     __slots__ = ()
 
-    def memoryview(self) -> memoryview:
+    def memoryview(self) -> Buffer:
         """The elements as a buffer of numbers: a copy, read-only."""
         return self._numbers().view(self._type.string)
 
-    def __buffer__(self, flags: int, /) -> memoryview:
+    def __buffer__(self, flags: int, /) -> Buffer:
         try:
             return self.memoryview()
         except UnsupportedTypeError as error:
@@ -169,8 +180,6 @@ class RemoteStruct(RemoteValue):
         return [field.name for field in self._type.fields]
 
     def __eq__(self, other: object) -> Any:
-        from datetime import datetime
-
         if isinstance(other, datetime):
             return bool(self._ask(Op.EQUAL, other))
         return self._equal(other)
@@ -303,15 +312,26 @@ class RemoteMap(RemoteValue, MutableMapping[Any, Any]):
         return _Values(self)
 
     def _pairs(self) -> Iterator[tuple[Any, Any]]:
-        """All entries, fetched at once. The worker is asked whether they are still so when it was
-        asked for anything else meanwhile."""
+        """All entries, fetched at once. If the worker is asked for anything else meanwhile, they
+        may be others: from then on they are fetched one by one."""
         keys, values, header = self._ask(Op.ITEMS)
         seen = self._end.requests
-        for pair in zip(keys, values, strict=True):
+        count = len(keys)
+        keys.reverse()
+        values.reverse()
+        while keys:
+            yield keys.pop(), values.pop()
             if self._end.requests != seen:
-                if not self._ask(Op.UNCHANGED, header):
-                    raise ChangedError(f"{self._type.string} changed during iteration")
-                seen = self._end.requests
+                break
+        done = count - len(keys)
+        if done == count:
+            return
+        keys.clear()
+        values.clear()
+        entries = self._ask(Op.WALK, header, done)
+        if entries is None:
+            raise ChangedError(f"{self._type.string} changed during iteration")
+        while (pair := entries._ask(Op.NEXT)) is not None:
             yield pair
 
     def __eq__(self, other: object) -> Any:
@@ -343,6 +363,15 @@ class _Values(ValuesView[Any]):
 
     def __iter__(self) -> Iterator[Any]:
         return (value for _, value in self._mapping._pairs())
+
+
+class RemoteIterator(Proxy):
+    """What is left of a map's entries."""
+
+    __slots__ = ("__weakref__", "_end", "_number", "_type")
+
+    def __init__(self, end: Connection, number: int, go_type: object, name: str) -> None:
+        set_up(self, end, number, None)
 
 
 class RemoteError(Proxy):

@@ -24,7 +24,8 @@ MAX_INTEGER: Final = 1 << 14
     NONE, TRUE, FALSE, SMALL, INT, BIG, FLOAT, COMPLEX, TEXT, BYTES, LIST, TUPLE, DICT, NUMBERS,
     TEXTS, SLICE, DURATION, DELTA, MOMENT, OTHER,
 ) = range(20)  # fmt: skip
-"""Kinds. OTHER and those above it belong to the two ends: see ``Writer.other``, ``Reader.other``."""
+"""Kinds. OTHER and those above it are for what the two ends alone know: ``Writer.other`` and
+``Reader.other``."""
 
 _PACKED_FROM = 8  # so many items of a list are worth an array
 _INT = struct.Struct("<Bq")
@@ -373,7 +374,7 @@ def _read_moment(reader: Reader) -> datetime:
         if aware:
             shift = timedelta(seconds=offset)
             zone = UTC if (offset, name) == (0, "UTC") else timezone(shift, name)
-        return datetime(*parts, tzinfo=zone)
+        return datetime(*parts).replace(tzinfo=zone)
     except (ValueError, OverflowError) as error:
         raise WireError(str(error)) from None
 

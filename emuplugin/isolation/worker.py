@@ -69,9 +69,9 @@ class Worker:
 
     def _perform(self, reader: Reader) -> Writer:
         """Do what is asked. The arguments are gone when the answer leaves."""
-        self._values.release(reader.value())
+        self._values.release(reader.value() or ())
         operation, target = reader.number(), self._values.thing(reader.number())
-        args, named = reader.value(), reader.value()
+        args, named = reader.value(), reader.value() or {}
         reader.end()
         if operation == Op.OPEN:
             self._hardening.apply(dwarf=named.pop("dwarf"))
@@ -81,7 +81,7 @@ class Worker:
         writer = Writer(self._values.write)
         released = self._stand_ins.released
         writer.out += bytes((kind, STATES.index(self._machine.state)))
-        writer.value([released.pop() for _ in range(len(released))])
+        writer.value([released.pop() for _ in range(len(released))] or None)
         for value in values:
             writer.value(value)
         return writer
@@ -105,8 +105,8 @@ class Worker:
 
     def _result(self, reader: Reader) -> Any:
         kind = reader.byte()
-        self._values.release(reader.value())
-        for index, data in reader.value():
+        self._values.release(reader.value() or ())
+        for index, data in reader.value() or ():
             self._values.writable[index].cast("B")[:] = data
         value = reader.value()
         reader.end()
@@ -154,7 +154,7 @@ def main() -> None:
         data = sys.stdin.buffer
         ends = [socket.fromshare(data.read(int(data.readline()))) for _ in range(2)]
     else:
-        ends = [socket.socket(fileno=int(number)) for number in sys.argv[1:3]]
+        ends = [socket.socket(fileno=int(number)) for number in sys.argv[-2:]]
     try:
         Worker(*ends).run()
     except ClosedChannelError:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
+from types import GeneratorType
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -57,8 +59,10 @@ _KINDS: Final[dict[type, Kind]] = {
     TypeObject: Kind.TYPE_OBJECT,
     Plugin: Kind.PLUGIN,
     HeldInterface: Kind.ERROR,
+    GeneratorType: Kind.ITERATOR,
 }
 _NAMED: Final = (Kind.VARIABLE, Kind.FUNCTION, Kind.METHOD, Kind.TYPE_OBJECT)
+_UNTYPED: Final = (Kind.PLUGIN, Kind.ERROR, Kind.ITERATOR)
 _MAX_CAUSES = 20
 
 
@@ -66,7 +70,7 @@ class ForeignValue(Live):
     """Stands for a value of another machine, to be refused."""
 
     __slots__ = ("_context",)
-    _type: Any = type("", (), {"string": "a Go value"})  # type: ignore[assignment]
+    _type: Any = type("", (), {"string": "a Go value"})
 
     def __init__(self) -> None:
         self._context = None  # type: ignore[assignment,misc]
@@ -107,7 +111,7 @@ class WorkerValues:
         """What a number stands for."""
         return self._things[number]
 
-    def release(self, numbers: list[int]) -> None:
+    def release(self, numbers: Iterable[int]) -> None:
         """The parent has dropped these."""
         for number in numbers:
             del self._things[number]
@@ -161,6 +165,8 @@ class WorkerValues:
         known = type(error) is FAILURES.get(name) or isinstance(error, OSError)
         writer.text(name if known else "")
         args = error.args if known else (f"{type(error).__name__}: {error}",)
+        if isinstance(error, OSError) and error.filename is not None:
+            args = (error.errno, error.strerror, error.filename)
         writer.value(tuple(map(_data, args)))
         facts = error.__dict__ if isinstance(error, EmupluginError) else {}
         writer.value({k: _fact(v) for k, v in facts.items() if k in FACTS})
@@ -190,7 +196,7 @@ class WorkerValues:
 
     def _write_type_of(self, writer: Writer, kind: Kind, value: Any) -> None:
         """The number of a value's type, and its name the first time."""
-        if kind in (Kind.PLUGIN, Kind.ERROR):
+        if kind in _UNTYPED:
             writer.number(0)
             writer.out.append(0)
             return
@@ -236,7 +242,8 @@ class WorkerValues:
 
 def _plain(value: Any) -> Any:
     """A value of a subclass of a builtin as one of that."""
-    for kind in (bool, int, float, str, bytes, tuple, list, dict):
+    kinds: tuple[Any, ...] = (bool, int, float, str, bytes, tuple, list, dict)
+    for kind in kinds:
         if isinstance(value, kind):
             return kind(value)
     raise TypeError(type(value).__name__)
@@ -255,7 +262,8 @@ def _fact(value: Any) -> Any:
 
 
 def _read_buffer(reader: Reader) -> Any:
-    mutable, format_ = reader.byte(), reader.text()
+    mutable = reader.byte()
+    format_: Any = reader.text()
     shape, data = reader.value(), reader.raw()
     if mutable == 1:
         return bytearray(data)

@@ -37,7 +37,8 @@ class Process:
         self.memory = Memory(self.space)
         self.engine = Engine(self.space, _SYSTEM_PAGE)
         self.kernel = Kernel(self.engine, self.space, sandbox)
-        self.kernel.protect(_SYSTEM_PAGE, 1 << 32)
+        # All below the first plugin (0x4_0000_0000), the stubs at 0x3_0000_0000 too.
+        self.kernel.protect(_SYSTEM_PAGE, 2 << 32)
         self.space.map(_THREAD_AREA, 4096, PROT_READ | PROT_WRITE, "[tls]")
         self.thread_pointer = _THREAD_AREA + 0x800
         self.engine.write_register(reg.FS_BASE, self.thread_pointer)

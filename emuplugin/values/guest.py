@@ -19,6 +19,10 @@ class Memory(Protocol):
     def view(self, address: int, size: int) -> memoryview | None:
         """A writable view of ``size`` bytes, or None where they are not contiguous on the host."""
 
+    @property
+    def most(self) -> int:
+        """How many bytes there can be at all."""
+
     def check(self, address: int, size: int) -> None:
         """Raises CorruptDataError unless all of the range could be read."""
 

@@ -26,7 +26,7 @@ def to_html(value: Live) -> str:
         rows = list(islice(items.items(), MAX_ITEMS))
         return title + _table(("key", "element"), rows, len(items) - len(rows))
     if kind in ("slice", "array"):
-        shown = list(islice(items, MAX_ITEMS))
+        shown = list(items[:MAX_ITEMS])
         more = len(items) - len(shown)
         elem = value._type.elem
         if elem.kind != "struct":

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from itertools import compress
 from typing import NamedTuple
 
+from emuplugin.errors import CorruptDataError
 from emuplugin.values.gotype import GoType
 from emuplugin.values.guest import Memory
 
@@ -65,7 +66,10 @@ class MapMemory(ABC):
 
     def count(self, address: int) -> int:
         """The number of entries of the map at ``address`` (``hmap.count``, ``Map.used``)."""
-        return self.memory.read_u64(address) if address else 0
+        count = self.memory.read_u64(address) if address else 0
+        if count > self.memory.most:
+            raise CorruptDataError(f"a map of {count} entries, more than the machine's memory")
+        return count
 
     def header(self, address: int) -> bytes:
         """The map's header. As long as it stays the same, nothing was moved or freed."""

@@ -13,6 +13,7 @@ from emuplugin.values.guest import Root
 from emuplugin.values.heap import Allocations, BorrowedAllocations
 from emuplugin.values.live import Live, refused
 from emuplugin.values.map_access import MapAccess
+from emuplugin.values.map_memory import Entry
 from emuplugin.values.methods import method_of
 from emuplugin.values.mismatch import Mismatch
 
@@ -154,7 +155,6 @@ class MapCodec(Codec):
         """Entries that lead to other memory: each is read when it is asked for, because what was
         there before may have been replaced and freed."""
         memory, address, lock = self.access.memory, view._root.address, self.context.guest.lock
-        key, elem, root = self.key, self.elem, view._root
         header, blocks = memory.header(address), memory.entries(address)
         while True:
             with lock:
@@ -163,10 +163,14 @@ class MapCodec(Codec):
             if entries is None:
                 return
             for entry in entries:
-                with lock:
-                    self._check(memory.header(address) == header and memory.holds(entry))
-                    item = key.read_part(entry.key, root), elem.read_part(entry.elem, root)
-                yield item
+                # Nothing here keeps an entry that the caller has dropped.
+                yield self._live_entry(view, entry, header)
+
+    def _live_entry(self, view: MapView, entry: Entry, header: bytes) -> tuple[Any, Any]:
+        memory, root = self.access.memory, view._root
+        with self.context.guest.lock:
+            self._check(memory.header(root.address) == header and memory.holds(entry))
+            return self.key.read_part(entry.key, root), self.elem.read_part(entry.elem, root)
 
     def _check(self, same: bool) -> None:
         if not same:

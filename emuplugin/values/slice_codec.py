@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from emuplugin.values.slices import SliceView
 
 # Elements without a size take no memory in Go, but they do in Python.
-_MOST_EMPTY = 1 << 24
+_MOST_EMPTY = 1 << 20
 
 HEADER = struct.Struct("<QQQ")
 """Pointer, length, capacity."""

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from emuplugin.errors import UnsupportedTypeError
 from emuplugin.values.arrays import ArrayView
 from emuplugin.values.bulk import Columns, Made, Table, columns_of
 from emuplugin.values.codec import Codec
@@ -18,6 +19,10 @@ from emuplugin.values.structs import StructView
 from emuplugin.values.times import TimeView
 from emuplugin.values.unsafe_pointers import UnsafePointer
 from emuplugin.values.variable import Variable
+
+
+# So many pointers may lead from one to the next without anything between.
+_LONGEST = 10_000
 
 
 def to_python(value: Any) -> Any:
@@ -48,7 +53,14 @@ class _Copier:
 
     def copy(self, value: Any) -> Any:
         """The copy of a value, perhaps not filled yet."""
+        passed = 0
         while isinstance(value, Pointer | Interface):
+            passed += 1
+            if passed > _LONGEST:
+                name = value._type.string
+                raise UnsupportedTypeError(
+                    f"a {name} that leads to itself has no copy in Python", type=name
+                )
             value = value.value
         if isinstance(value, TimeView):
             return value.datetime

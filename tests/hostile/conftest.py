@@ -8,6 +8,7 @@ machine works.
 from __future__ import annotations
 
 import faulthandler
+import io
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -155,7 +156,7 @@ def sound_host(plugin_path: PluginPath, go_version: str) -> Iterator[None]:
         yield
         assert _children() == children
         assert _growth(size) < MEMORY + _BESIDES
-        with Machine(Sandbox(limits=limits(), stdout=open(os.devnull, "w"))) as machine:
+        with Machine(Sandbox(limits=limits(), stdout=io.StringIO())) as machine:
             plugin = machine.open(hello)
             plugin["V"].value = 7
             plugin["F"]()

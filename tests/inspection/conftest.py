@@ -14,7 +14,6 @@ from emuplugin.build import fetch_toolchain
 from emuplugin.inspection import Inspection, inspect
 from tests.support.plugins import plugin_path as build_fixture
 
-
 _NM = re.compile(r"^ *([0-9a-f]+) +(\d+) ([A-TV-Za-z]) (.*)$", re.M)
 
 
@@ -56,6 +55,4 @@ def go_tool(go_version: str, arguments: tuple[str, ...]) -> str:
 def nm(go_version: str, path: str) -> Sequence[tuple[int, int, str, str]]:
     """``go tool nm -size``: (address, size, code, name) of each defined symbol."""
     text = go_tool(go_version, ("tool", "nm", "-size", path))
-    return [
-        (int(match[1], 16), int(match[2]), match[3], match[4]) for match in _NM.finditer(text)
-    ]
+    return [(int(match[1], 16), int(match[2]), match[3], match[4]) for match in _NM.finditer(text)]

@@ -14,7 +14,6 @@ from emuplugin import Limits, Machine, Sandbox
 from emuplugin.errors import (
     DeadMachineError,
     EmupluginError,
-    GoExit,
     GoFatal,
     Interrupted,
     TimeLimitExceeded,
@@ -113,7 +112,7 @@ def test_a_cpu_profile_shows_who_worked(clock: Clock, open_signals: Open) -> Non
         (signal.SIGINT, GoFatal, "killed by SIGINT"),
         (9, GoFatal, "killed by SIGKILL"),
         (19, GoFatal, "killed by SIGSTOP"),
-        (3, GoExit, "2"),  # SIGQUIT: a traceback on standard error
+        (3, GoFatal, "SIGQUIT: quit"),  # with a traceback of all goroutines
     ],
 )
 def test_signals_that_end_the_process(

@@ -132,12 +132,12 @@ def test_tracebacks_can_be_longer(open_runtime: Open) -> None:
 
 
 def test_the_time_limit(open_runtime: Open) -> None:
-    plugin = open_runtime(limits=Limits(seconds=0.3))
+    plugin = open_runtime(limits=Limits(seconds=2))
     assert run(plugin, "PingPong", 10) == 10  # each call has the whole time
     with pytest.raises(TimeLimitExceeded) as caught:
         run(plugin, "Hang")
-    assert (caught.value.limit, caught.value.allowed) == ("seconds", 0.3)
-    assert caught.value.used >= 0.3
+    assert (caught.value.limit, caught.value.allowed) == ("seconds", 2)
+    assert caught.value.used >= 2
     is_dead(plugin, caught.value)
 
 

@@ -105,7 +105,7 @@ def start_marking(go: Symbols) -> None:
             if machine.memory.read_u32(barrier):
                 break
         # Enough to have looked at the roots, not to have gone down a long chain.
-        for _ in range(20):
+        for _ in range(1000):
             machine.context.scheduling.run_others()
         if machine.memory.read_u32(barrier):
             return

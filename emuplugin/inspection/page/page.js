@@ -65,7 +65,7 @@
       cells: s => [number(s.length) + (s.exact ? "" : "?"), make("code", {}, JSON.stringify(s.value)),
         s.functions.length ? joined(s.functions.slice(0, 8).map(functionLink)) : s.data ? "data" : ""] },
     embedded_files: { title: "Embedded files", rows: data.embedded_files, all: true, text: f => f.name,
-      columns: ["Variable", "Name", "#Bytes", "Hash"], cells: f => [f.variable, f.name, number(f.size), f.hash] },
+      columns: ["Variable", "Name", "#Bytes", "SHA-256"], cells: f => [f.variable, f.name, number(f.size), f.sha256] },
     c_imports: { title: "C imports", rows: data.c_imports, all: true, text: n => n,
       columns: ["Name"], cells: n => [n] },
   };

@@ -32,8 +32,8 @@ class Allowance:
 
     def begin(self) -> None:
         """A call begins, or the opening of a plugin."""
-        if self._seconds is not None:
-            self._deadline = monotonic() + self._seconds
+        # Most calls are over before anybody looks: the time of those is not taken.
+        self._deadline = None
         if self._instructions is not None:
             self._budget_end = self._stops.executed + self._instructions
             self.begin_slice()
@@ -61,16 +61,22 @@ class Allowance:
 
     def seconds_left(self) -> float | None:
         """Host time until the limit; None if there is none."""
-        return None if self._deadline is None else max(self._deadline - monotonic(), 0.0)
+        if self._seconds is None:
+            return None
+        if self._deadline is None:
+            self._deadline = monotonic() + self._seconds
+        return max(self._deadline - monotonic(), 0.0)
 
     def check_seconds(self) -> None:
-        """Raise TimeLimitExceeded if the call has run for too long."""
-        if self._deadline is not None and monotonic() > self._deadline:
+        """Raise TimeLimitExceeded if the call has run for too long. Called every few milliseconds of
+        a run; the first time sets its start."""
+        left = self.seconds_left()
+        if left == 0.0:
             seconds = self._seconds or 0.0
             raise TimeLimitExceeded(
                 f"the plugin ran longer than its limit of {seconds:g} s; "
                 "grant more with Limits(seconds=...)",
                 limit="seconds",
                 allowed=seconds,
-                used=seconds + monotonic() - self._deadline,
+                used=seconds + monotonic() - (self._deadline or 0.0),
             )

@@ -131,6 +131,8 @@ class Kernel:
         self.refused: Counter[str] = Counter()
         self.network = NetworkStack(self)
         self.output_bytes = 0
+        #: What one of the sandbox's streams raised.
+        self.stream_error: BaseException | None = None
         self.stderr_capture: bytearray | None = None
         self._stderr_tail = b""
         self._protected: list[tuple[int, int]] = []

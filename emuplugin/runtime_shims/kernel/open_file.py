@@ -106,11 +106,19 @@ class Stream(OpenFile):
     def read(self, kernel: Kernel, size: int) -> bytes:
         if self._source is None:
             raise Errno(linux.EBADF)
-        return self._source(size)
+        try:
+            return self._source(size)
+        except BaseException as error:
+            kernel.stream_error = error
+            raise
 
     def write(self, kernel: Kernel, data: bytes) -> int:
         if self._sink is None:
             raise Errno(linux.EBADF)
         kernel.count_output(len(data))
-        self._sink(data)
+        try:
+            self._sink(data)
+        except BaseException as error:
+            kernel.stream_error = error
+            raise
         return len(data)

@@ -1,0 +1,1 @@
+from tests.cli.test_call import *  # noqa: F403

@@ -1,0 +1,1 @@
+from tests.cli.test_variables import *  # noqa: F403
