@@ -27,6 +27,7 @@ CORPUS = ("hello", "database", "toml", "yaml", "kinds_matrix", "logger", "router
 
 _RUNTIME_TYPE = 0x2904  # DW_AT_go_runtime_type
 _PATH = re.compile(r"(?:[\w.%~-]+/)*[\w%-]+\.(?=[A-Za-z_])")
+_NUMBER = re.compile(r"·\d+")
 _MARKS = {"runtime.text", "runtime.etext", "go:textfipsstart", "go:textfipsend"}
 
 
@@ -99,9 +100,9 @@ def _note(truth: dict[str, set[int]], die: Any) -> None:
 
 
 def _short(name: str) -> str:
-    """A type without packages: DWARF has whole import paths where reflection has names only, and
+    """A type without packages, and without the number that DWARF gives types of functions: it has whole import paths where reflection has names only, and
     the main package under the plugin path."""
-    return _PATH.sub("", name).replace(" ", "")
+    return _NUMBER.sub("", _PATH.sub("", name)).replace(" ", "")
 
 
 def _sources(dwarf: Any, unit: Any) -> Iterator[str]:

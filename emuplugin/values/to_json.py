@@ -39,19 +39,25 @@ def to_json(value: Any, indent: str = "") -> str:
         return value._to_json(indent)
     if isinstance(value, GoError) and isinstance(value.value, Elsewhere):
         return value.value._to_json(indent)
-    if isinstance(value, Variable):
-        writer = JSONWriter(value._context)
-        codec = value._context.codec(value.go_type)
-        text = writer.value(codec, _read(codec, value.address, None), False)
-    elif isinstance(value, Live):
-        text = JSONWriter(value._context).dynamic(value)
-    elif isinstance(value, GoError) and isinstance(value.value, HeldInterface):
-        text = JSONWriter(value.value.context).error(value)
-    else:
-        text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    try:
+        text = _text(value)
+    except RecursionError:
+        raise ConversionError("json: values are nested too deeply for Python") from None
     if not indent:
         return text
     return indented(text, indent)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Variable):
+        writer = JSONWriter(value._context)
+        codec = value._context.codec(value.go_type)
+        return writer.value(codec, _read(codec, value.address, None), False)
+    if isinstance(value, Live):
+        return JSONWriter(value._context).dynamic(value)
+    if isinstance(value, GoError) and isinstance(value.value, HeldInterface):
+        return JSONWriter(value.value.context).error(value)
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 class JSONWriter:

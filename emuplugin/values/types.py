@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from emuplugin.errors import CorruptDataError
 from emuplugin.values import abi_type as abi
 from emuplugin.values.gotype import GoType
 from emuplugin.values.guest import Memory, TypeSource
 from emuplugin.values.offsets import Offsets
+from emuplugin.values.soundness import has_right_size
 
 
 class Types:
@@ -26,7 +28,7 @@ class Types:
     def at(self, address: int) -> GoType:
         """The type whose descriptor is at ``address``.
 
-        Raises ValueError if what lies there cannot be a type descriptor.
+        Raises CorruptDataError if what lies there cannot be a type descriptor.
         """
         found = self._types.get(address)
         return found if found is not None else self._types.setdefault(address, self._read(address))
@@ -38,7 +40,11 @@ class Types:
         ) = abi.TYPE.unpack(self.memory.read(address, abi.TYPE.size))  # fmt: skip
         number = kind & abi.KIND_MASK
         if not 0 < number < len(abi.KINDS):
-            raise ValueError(f"no Go type descriptor at {address:#x}: kind {kind:#x}")
+            raise CorruptDataError(f"no Go type descriptor at {address:#x}: kind {kind:#x}")
+        if not has_right_size(abi.KINDS[number], size):
+            raise CorruptDataError(
+                f"no Go type descriptor at {address:#x}: {abi.KINDS[number]} of {size} bytes"
+            )
         direct = (
             flags & abi.TFLAG_DIRECT_IFACE
             if self._direct_in_flags

@@ -53,7 +53,9 @@ def test_the_same_as_a_disassembly(inspection: Inspect, name: str, go_version: s
         for site, target, tail in calls
         if tail and target <= site < entries[target].end
     }
-    assert searched == calls - own
+    assert calls - own - searched == set()
+    # A byte in the middle of another instruction that leads to an entry by chance.
+    assert len(searched - calls) <= len(calls) / 10_000
     assert len(searched) > 10_000
     slots = found._references._slots
     wanted = {
