@@ -100,8 +100,9 @@ def _note(truth: dict[str, set[int]], die: Any) -> None:
 
 
 def _short(name: str) -> str:
-    """A type without packages, and without the number that DWARF gives types of functions: it has whole import paths where reflection has names only, and
-    the main package under the plugin path."""
+    """A type without packages, and without the number that DWARF gives the types of functions:
+    it has whole import paths where reflection has names, and the main package's under the plugin
+    path."""
     return _NUMBER.sub("", _PATH.sub("", name)).replace(" ", "")
 
 

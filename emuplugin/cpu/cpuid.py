@@ -2,9 +2,9 @@
 
 Only features that the engine computes correctly are offered. Everything that needs the AVX
 state (AVX, AVX2, FMA, AVX-512) is absent: the engine computes VEX-encoded instructions wrongly,
-without an error. OSXSAVE is clear, so code that asks properly never tries. RDRAND and RDSEED would give
-the host's randomness; the engine's model of the processor is one that has neither, so they are
-invalid instructions also for code that does not ask.
+without an error. OSXSAVE is clear, so code that asks properly never tries. RDRAND and RDSEED
+would give the host's randomness; the engine's model of the processor is one that has neither, so
+they are invalid instructions also for code that does not ask.
 Bit names: Intel SDM vol. 2A, CPUID.
 """
 

@@ -20,9 +20,8 @@ from emuplugin.values.times import TimeView
 from emuplugin.values.unsafe_pointers import UnsafePointer
 from emuplugin.values.variable import Variable
 
-
 # So many pointers may lead from one to the next without anything between.
-_LONGEST = 10_000
+_LONGEST = 100_000
 
 
 def to_python(value: Any) -> Any:
@@ -53,11 +52,11 @@ class _Copier:
 
     def copy(self, value: Any) -> Any:
         """The copy of a value, perhaps not filled yet."""
-        passed = 0
+        first, passed = value, 0
         while isinstance(value, Pointer | Interface):
             passed += 1
             if passed > _LONGEST:
-                name = value._type.string
+                name = first._type.string
                 raise UnsupportedTypeError(
                     f"a {name} that leads to itself has no copy in Python", type=name
                 )

@@ -68,8 +68,8 @@ class Allowance:
         return max(self._deadline - monotonic(), 0.0)
 
     def check_seconds(self) -> None:
-        """Raise TimeLimitExceeded if the call has run for too long. Called every few milliseconds of
-        a run; the first time sets its start."""
+        """Raise TimeLimitExceeded if the call has run for too long. Called every few milliseconds
+        of a run; the first time sets its start."""
         left = self.seconds_left()
         if left == 0.0:
             seconds = self._seconds or 0.0
