@@ -38,6 +38,7 @@ _HERE = {
     linux.ENOTDIR: errno.ENOTDIR,
     linux.EISDIR: errno.EISDIR,
     linux.EINVAL: errno.EINVAL,
+    linux.EFBIG: errno.EFBIG,
     linux.ENOSPC: errno.ENOSPC,
     linux.EROFS: errno.EROFS,
     linux.ENAMETOOLONG: errno.ENAMETOOLONG,
@@ -202,12 +203,15 @@ class GuestPath:
     # --- content ----------------------------------------------------------------------------
 
     def read_bytes(self) -> bytes:
-        """The whole content."""
+        """The whole content. OSError (EFBIG) if there is more of holes in it than the machine may
+        have memory: of a sparse file that a plugin made to be too large."""
         with self._files.using(self._path) as kernel:
             node = self._node(kernel)
             if isinstance(node, TextNode):
                 return node.text(kernel)
             file = _regular(node)
+            if file.size() - 512 * file.blocks() > kernel.sandbox.limits.memory:
+                raise Errno(linux.EFBIG)
             file.acquire(False)
             try:
                 parts: list[bytes] = []

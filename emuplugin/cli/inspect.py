@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 _EPILOG = """\b
 Examples:
-  emuplugin inspect greeter.so
-  emuplugin inspect greeter.so --functions
-  emuplugin inspect greeter.so --types --match Point
-  emuplugin inspect greeter.so --strings --all | grep -i password
-  emuplugin inspect greeter.so --calls main.Greet
-  emuplugin inspect greeter.so --disasm main.Greet
-  emuplugin inspect greeter.so --json --functions | jq '.functions[].name'
-  emuplugin inspect greeter.so --html greeter.html
+  emuplugin inspect hello.so
+  emuplugin inspect hello.so --functions
+  emuplugin inspect geo.so --types --match Point
+  emuplugin inspect hello.so --strings --all | grep Hello
+  emuplugin inspect hello.so --calls main.F
+  emuplugin inspect hello.so --disasm main.F
+  emuplugin inspect hello.so --json --functions | jq '.functions[].name'
+  emuplugin inspect hello.so --html hello.html
 
 Without options it prints an overview. Lists leave out the standard library
 unless --all asks for it. With --json and no section all sections are printed

@@ -174,7 +174,9 @@ def _children() -> Sequence[str]:
 
 
 def _open_files() -> set[str]:
-    return {os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if _is_open(fd)}
+    return {
+        os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if _is_open(fd)
+    }
 
 
 def _is_open(fd: str) -> bool:

@@ -22,7 +22,9 @@ WAYS: tuple[Callable[[Any], object], ...] = (
 HUGE = ((1 << 31) - 1, 1 << 40, (1 << 63) - 1, (1 << 64) - 1)
 
 
-def descriptor(kind: int, size: int = 8, *, flags: int = 0, more: bytes = b"", **fields: int) -> bytes:
+def descriptor(
+    kind: int, size: int = 8, *, flags: int = 0, more: bytes = b"", **fields: int
+) -> bytes:
     """A descriptor; ``more`` is what follows ``abi.Type``."""
     return (
         abi.TYPE.pack(

@@ -104,6 +104,8 @@ def test_sparse_files(hostile: Hostile, size: int) -> None:
     if attack.machine.state == "running":
         with pytest.raises((EmupluginError, OSError)):
             attack.machine.files["/tmp/s"].read_bytes()
+        with pytest.raises((EmupluginError, OSError)):
+            attack.machine.files["/tmp/s"].read_text()
 
 
 def test_links_that_lead_in_circles(hostile: Hostile) -> None:

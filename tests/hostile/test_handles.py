@@ -12,7 +12,7 @@ from tests.hostile.conftest import Attack, Hostile, limits
 
 
 class Loud:
-    def Shout(self, text: str) -> str:  # noqa: N802 (a method of Go's interface)
+    def Shout(self, text: str) -> str:
         return text.upper()
 
 

@@ -47,8 +47,8 @@ def test_files_that_are_not_the_hosts(hostile: Hostile, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("hidden")
     attack = hostile()
-    for path in (secret, Path(__file__), attack.path):
-        for form in (str(path), f"/proc/self/root{path}", f"/proc/self/cwd{path}", f"/..{path}"):
+    for own in (secret, Path(__file__), attack.path):
+        for form in (str(own), f"/proc/self/root{own}", f"/proc/self/cwd{own}", f"/..{own}"):
             assert attack.ends("Read", form) is not None
     for path in ("/etc/passwd", "/etc/hosts", "/proc/cpuinfo", "/proc/meminfo", "/proc/version"):
         assert attack.call("Read", path) != Path(path).read_text()

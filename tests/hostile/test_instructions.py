@@ -21,7 +21,8 @@ FORBIDDEN = {
     "vpaddd": "c5f5fec2", "vpaddd zmm": "62f17c4828c1", "rdpmc": "0f33", "vmcall": "0f01c1",
     "monitor": "0f01c8", "mwait": "0f01c9", "invlpg": "0f013b", "wbinvd": "0f09", "invd": "0f08",
     "ud2": "0f0b", "ud0": "0fff00", "into": "ce", "bound": "6200", "mov ss": "8ed0",
-    "pop fs": "0fa1", "rsm": "0faa", "rdrand": "480fc7f0", "rdseed": "480fc7f8", "16 bytes": "66" * 14 + "480fc7f0",
+    "pop fs": "0fa1", "rsm": "0faa", "rdrand": "480fc7f0", "rdseed": "480fc7f8",
+    "16 bytes": "66" * 14 + "480fc7f0",
 }  # fmt: skip
 #: These a process may execute, whatever they do.
 ALLOWED = {
@@ -58,9 +59,9 @@ def test_allowed(hostile: Hostile) -> None:
 def test_flags_that_a_process_cannot_change(hostile: Hostile) -> None:
     """IOPL stays 0 and interrupts stay on, as on a processor."""
     attack = hostile()
-    flags = attack.run("9c810c24003000009d" "9c58")["rax"]
+    flags = attack.run("9c810c24003000009d9c58")["rax"]
     assert flags >> 12 & 3 == 0
-    flags = attack.run("9c812424fffdffff9d" "9c58")["rax"]
+    flags = attack.run("9c812424fffdffff9d9c58")["rax"]
     assert flags >> 9 & 1 == 1
     assert isinstance(attack.stops("e460"), GoFatal)
 
@@ -68,7 +69,7 @@ def test_flags_that_a_process_cannot_change(hostile: Hostile) -> None:
 def test_single_steps(hostile: Hostile) -> None:
     """The trap flag: SIGTRAP, which ends a Go program."""
     attack = hostile()
-    error = attack.ends("Run", bytes.fromhex("9c810c24000100009d" "90" "90" "c3"), [0] * 16)
+    error = attack.ends("Run", bytes.fromhex("9c810c24000100009d9090c3"), [0] * 16)
     assert error is None or isinstance(error, GoFatal)
     attack.again()
 
@@ -76,16 +77,16 @@ def test_single_steps(hostile: Hostile) -> None:
 @pytest.mark.parametrize(
     "code",
     [
-        "31e4" "0f05",  # rsp = 0; syscall
-        "31e4" "50",  # rsp = 0; push
-        "48c7c4ffffffff" "50",  # rsp = -1
-        "48bc0000000000800000" "c3",  # rsp not canonical; ret
-        "48c7c407000000" "e800000000",  # rsp = 7; call
-        "4889dc" "50",  # rsp in memory that cannot be written
-        "31e4" "0f0b",  # rsp = 0; ud2
-        "31e4" "cd80",  # rsp = 0; int 0x80
-        "31e4" "b8e7000000" "0f05" "ebfe",  # exit_group without a stack
-        "31ed" "4d31f6" "31e4" "31c0" "8b00",  # no rbp, g, rsp; a fault
+        "31e40f05",  # rsp = 0; syscall
+        "31e450",  # rsp = 0; push
+        "48c7c4ffffffff50",  # rsp = -1
+        "48bc0000000000800000c3",  # rsp not canonical; ret
+        "48c7c407000000e800000000",  # rsp = 7; call
+        "4889dc50",  # rsp in memory that cannot be written
+        "31e40f0b",  # rsp = 0; ud2
+        "31e4cd80",  # rsp = 0; int 0x80
+        "31e4b8e70000000f05ebfe",  # exit_group without a stack
+        "31ed4d31f631e431c08b00",  # no rbp, g, rsp; a fault
     ],
 )
 @pytest.mark.parametrize("elsewhere", [False, True])
@@ -102,12 +103,12 @@ def test_stacks_that_are_none(hostile: Hostile, code: str, elsewhere: bool) -> N
 def test_thread_pointers_that_are_none(hostile: Hostile, base: int) -> None:
     """arch_prctl(ARCH_SET_FS): Go's g is read relative to it, also by emuplugin."""
     attack = hostile(limits=limits(seconds=3.0))
-    code = "b89e000000" "bf02100000" "0f05"  # rsi is the base
+    code = "b89e000000bf021000000f05"  # rsi is the base
     error = attack.ends("Run", bytes.fromhex(code) + b"\xc3", _words(rsi=base))
     assert error is not None
     attack.again()
     # The same, and then a fault, a panic, a signal.
-    for more in ("31c08b00", "0f0b", "b827000000" "0f05"):
+    for more in ("31c08b00", "0f0b", "b8270000000f05"):
         error = attack.ends("RunElsewhere", bytes.fromhex(code + more) + b"\xc3", _words(rsi=base))
         assert error is not None
         attack.again()

@@ -25,12 +25,12 @@ ENDLESS = [
 
 @pytest.mark.parametrize("name", ENDLESS)
 def test_time(hostile: Hostile, name: str) -> None:
-    attack = hostile(limits=limits(seconds=0.3, memory=256 << 20))
+    attack = hostile(limits=limits(seconds=0.8, memory=256 << 20))
     assert attack.call("Sane", 1, 2) == 3
     start = monotonic()
     error = attack.fails(name)
     assert isinstance(error, TimeLimitExceeded)
-    assert error.used >= 0.3
+    assert error.used >= 0.8
     assert monotonic() - start < 5
     attack.again()
 
@@ -63,7 +63,7 @@ def test_a_hundred_years_are_short(hostile: Hostile) -> None:
 
 
 def test_with_the_clock_of_the_host(hostile: Hostile) -> None:
-    attack = hostile(clock="host", limits=limits(seconds=0.3))
+    attack = hostile(clock="host", limits=limits(seconds=0.8))
     for name in ("WaitForever", "SpinSleeping", "SpinTicker"):
         start = monotonic()
         assert isinstance(attack.fails(name), TimeLimitExceeded)
@@ -72,14 +72,13 @@ def test_with_the_clock_of_the_host(hostile: Hostile) -> None:
 
 
 def test_an_error_whose_text_never_comes(hostile: Hostile) -> None:
-    attack = hostile(limits=limits(seconds=0.3))
+    attack = hostile(limits=limits(seconds=0.8))
     for name in ("EndlessError", "PanicEndless"):
-        with pytest.raises((TimeLimitExceeded, GoError)) as caught:
-            attack.call(name)
-            pytest.fail("it came")
-        if isinstance(caught.value, GoError):
+        error = attack.fails(name)
+        assert isinstance(error, TimeLimitExceeded | GoError)
+        if isinstance(error, GoError):
             with pytest.raises(TimeLimitExceeded):
-                str(caught.value)
+                str(error)
         attack.again()
 
 
@@ -99,15 +98,15 @@ def test_a_loop_can_be_interrupted(hostile: Hostile) -> None:
 
 
 def test_machine_code(hostile: Hostile) -> None:
-    attack = hostile(limits=limits(seconds=0.3))
+    attack = hostile(limits=limits(seconds=0.8))
     for code in (
         "ebfe",  # jmp to itself
         "f3ebfd",  # rep jmp
-        "31c9" "f3aa" "ebfa",  # rep stosb of nothing, again and again
-        "48c7c1ffffffff" "e2fe" "ebf5",  # loop
-        "b827000000" "0f05" "ebf7",  # getpid
-        "0f31" "ebfc",  # rdtsc
-        "0fa2" "ebfc",  # cpuid
+        "31c9f3aaebfa",  # rep stosb of nothing, again and again
+        "48c7c1ffffffffe2feebf5",  # loop
+        "b8270000000f05ebf7",  # getpid
+        "0f31ebfc",  # rdtsc
+        "0fa2ebfc",  # cpuid
     ):
         assert isinstance(attack.stops(code), TimeLimitExceeded), code
         attack.again()

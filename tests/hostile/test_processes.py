@@ -42,9 +42,7 @@ def test_no_process_starts(hostile: Hostile, name: str) -> None:
         (UNSHARE, 0x1000_0000, {errno.EPERM}),
     ],
 )
-def test_bombs_of_raw_calls(
-    hostile: Hostile, number: int, flags: int, answers: set[int]
-) -> None:
+def test_bombs_of_raw_calls(hostile: Hostile, number: int, flags: int, answers: set[int]) -> None:
     attack = hostile()
     succeeded, answer = attack.call("Bomb", number, flags, 200)
     assert succeeded == 0

@@ -73,7 +73,6 @@ def test_they_cannot_be_changed(hostile: Hostile) -> None:
         (mremap, page, 4096, 8192, 1),
         (mremap, page, 4096, 4096, 3, page + 4096),
         (madvise, page, 4096, 4),
-        (madvise, page, 4096, 8),
     ):
         assert attack.kernel(number, *arguments) < 0, (number, arguments)
     assert attack.call("Peek", page, 4096) == before

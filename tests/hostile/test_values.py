@@ -31,7 +31,7 @@ WAYS: tuple[Callable[[Any], object], ...] = (
     lambda value: list(value)[:3],
     lambda value: value[0],
     lambda value: value[len(value) - 1],
-    lambda value: value == value,  # noqa: PLR0124
+    lambda value: value == value,
     lambda value: value.value,
     lambda value: value._repr_html_(),
     lambda value: value(3),
@@ -124,7 +124,7 @@ def test_variables_that_were_spoilt(hostile: Hostile) -> None:
             variable = attack.plugin[name]
             for way in (repr, to_python, lambda variable: variable.value):
                 with contextlib.suppress(EmupluginError):
-                    way(variable)  # type: ignore[operator]
+                    way(variable)
             with contextlib.suppress(EmupluginError):
                 look(attack, "Sane", 1, 2)
             attack.call("Poke", address, before)
