@@ -11,67 +11,19 @@ from functools import cached_property
 from typing import Final, NamedTuple
 
 from emuplugin.elf.file import ElfFile
+from emuplugin.elf.image import Image
 from emuplugin.elf.moduledata import find_moduledata
 from emuplugin.elf.pclntab import PclnTable
-from emuplugin.elf.relocations import relocate
 from emuplugin.errors import FormatError
-from emuplugin.runtime_shims.inits import is_of_runtime, package_of
+from emuplugin.runtime_shims.inits import package_of
 from emuplugin.runtime_shims.layouts import Layout, find_layout
+from emuplugin.runtime_shims.runtime_packages import is_of_runtime
 from emuplugin.values import Types
 from emuplugin.values.guest import ModuleTypes
 from emuplugin.values.names import read_string
 
 _PTAB_ENTRY: Final = struct.Struct("<ii")
 _MAX_ENTRIES: Final = 1 << 20
-#: What undefined symbols and thread-locals get: nothing here looks at them.
-_NOWHERE: Final = 0
-
-
-class Image:
-    """The bytes of the mapped file, read by address. Implements the ``Memory`` of the values."""
-
-    def __init__(self, data: bytearray) -> None:
-        self._data = memoryview(data)
-        self.most = len(data)
-
-    def view(self, address: int, size: int) -> memoryview:
-        """``size`` bytes; FormatError where the file has no memory."""
-        if address < 0 or size < 0 or address + size > len(self._data):
-            raise FormatError(f"a pointer leads to {size} bytes at {address:#x}, outside the file")
-        return self._data[address : address + size]
-
-    def read(self, address: int, size: int) -> bytes:
-        return bytes(self.view(address, size))
-
-    def check(self, address: int, size: int) -> None:
-        self.read(address, size)
-
-    def read_u8(self, address: int) -> int:
-        return self.view(address, 1)[0]
-
-    def read_u16(self, address: int) -> int:
-        return int.from_bytes(self.view(address, 2), "little")
-
-    def read_u32(self, address: int) -> int:
-        return int.from_bytes(self.view(address, 4), "little")
-
-    def read_u64(self, address: int) -> int:
-        return int.from_bytes(self.view(address, 8), "little")
-
-    def read_i32(self, address: int) -> int:
-        return int.from_bytes(self.view(address, 4), "little", signed=True)
-
-    def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
-        self.view(address, len(data))[:] = data
-
-    def write_u8(self, address: int, value: int) -> None:
-        self.write(address, value.to_bytes(1, "little"))
-
-    def write_u32(self, address: int, value: int) -> None:
-        self.write(address, value.to_bytes(4, "little"))
-
-    def write_u64(self, address: int, value: int) -> None:
-        self.write(address, value.to_bytes(8, "little"))
 
 
 class Export(NamedTuple):
@@ -92,19 +44,8 @@ class MappedFile:
 
     def __init__(self, file: ElfFile) -> None:
         self.file = file
-        data = bytearray(file.memory_size)
-        for segment in file.segments:
-            content = file.data[segment.offset : segment.offset + segment.filesz]
-            data[segment.vaddr : segment.vaddr + segment.filesz] = content
-        self.relocations: Mapping[str, int] = relocate(
-            file,
-            memoryview(data),
-            0,
-            lambda name: _NOWHERE,
-            tls_offset=0,
-            resolve_tls=lambda name: _NOWHERE,
-        )
-        self.memory = Image(data)
+        self.memory = Image(file)
+        self.relocations: Mapping[str, int] = self.memory.relocations
 
     # --- what reading types needs (values.guest.TypeSource) ---------------------------------
 

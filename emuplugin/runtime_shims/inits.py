@@ -16,12 +16,6 @@ from emuplugin.elf.pclntab import PclnTable
 from .goruntime import GoRuntime
 
 _NOT_STARTED, _STARTED, _DONE = 0, 1, 2
-# What the runtime imports, as far as it may have init functions: go list -deps runtime.
-_BELOW_RUNTIME = frozenset(
-    ("internal/abi", "internal/bytealg", "internal/chacha8rand", "internal/cpu",
-     "internal/godebugs", "internal/strconv", "internal/stringslite", "math/bits", "runtime")
-)  # fmt: skip
-_BELOW_RUNTIME_FOLDERS = ("internal/runtime/", "runtime/internal/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +76,6 @@ def init_tasks(runtime: GoRuntime, moduledata: int) -> Iterator[InitTask]:
             yield InitTask(
                 task, tuple(memory.read_u64(task + 8 + 8 * function) for function in range(count))
             )
-
-
-def is_of_runtime(package: str) -> bool:
-    """Whether a package is the runtime or below it. Their init functions run first, as in
-    ``runtime.main``; in a plugin's list they stand among the others, by name."""
-    return package in _BELOW_RUNTIME or package.startswith(_BELOW_RUNTIME_FOLDERS)
 
 
 class AllocationCounter:

@@ -27,7 +27,7 @@ from .endings import Endings
 from .goroutine_limit import GoroutineLimit
 from .goruntime import CallResult, GoRuntime
 from .image import Image, map_image
-from .inits import AllocationCounter, InitTrace, init_tasks, is_of_runtime
+from .inits import AllocationCounter, InitTrace, init_tasks
 from .interruption import Interruption
 from .joining import initialise_newcomers, unify_types
 from .layouts import find_layout
@@ -35,6 +35,7 @@ from .libc.library import CLibrary
 from .preemption import Preemption
 from .process import Process
 from .roots import Root, Roots
+from .runtime_packages import is_of_runtime
 from .signalling import Signalling
 from .stubs import STUBS_BASE
 from .type_area import TypeArea

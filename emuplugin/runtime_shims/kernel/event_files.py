@@ -34,6 +34,7 @@ class TimerFile(OpenFile):
 
     def _fire(self, count: int) -> None:
         self.count += count
+        self.input_edges += 1
 
     def read(self, kernel: Kernel, size: int) -> bytes | None:
         if size < 8:

@@ -50,7 +50,8 @@ class Timers:
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
-        self._armed: set[Timer] = set()
+        # A dict for its order: timers that go off at one moment do so as they were set.
+        self._armed: dict[Timer, None] = {}
         self.made: dict[int, PosixTimer] = {}
         self.last_id = -1
         self.intervals = {
@@ -66,9 +67,9 @@ class Timers:
         """Set a timer (of any kind), or with a ``moment`` of 0 stop it."""
         timer.set(moment, interval)
         if moment:
-            self._armed.add(timer)
+            self._armed[timer] = None
         else:
-            self._armed.discard(timer)
+            self._armed.pop(timer, None)
 
     def check(self) -> None:
         """Let go off what is due."""
