@@ -34,7 +34,7 @@ assert ages is not None
 ages["eve"] = ages["ann"] + 1
 area: float = p.lookup("Area")(p.lookup("Figure").value)
 code = p.lookup("Fail").results(3)[0]
-assert code is not None
+assert isinstance(code, emuplugin.GoError)
 message: str = code.message
 adder = p.lookup("Adder")(3)
 assert adder is not None

@@ -100,7 +100,7 @@ def test_the_stack_of_the_thread_and_the_heap_go_away(hostile: Hostile) -> None:
     """A plugin may ruin itself."""
     attack = hostile(limits=limits(seconds=5.0))
     maps = attack.call("Read", "/proc/self/maps")
-    for line in maps.splitlines():
+    for line in maps.splitlines()[::3]:
         start, end = (int(part, 16) for part in line.split()[0].split("-"))
         for number, *rest in ((MUNMAP,), (MADVISE, 4)):
             size = min(end - start, 1 << 24)

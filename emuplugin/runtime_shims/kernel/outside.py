@@ -11,6 +11,7 @@ import selectors
 import socket
 import sys
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Protocol, cast
 
@@ -98,12 +99,8 @@ class Outside:
             self._closed = True
             self._objects.clear()
             if self._selector is not None:
-                self._selector.close()
-                self._selector = None
-            if self._pair is not None:
-                for end in self._pair:
-                    end.close()
-                self._pair = None
+                _close(self._selector, *(self._pair or ()))
+                self._selector = self._pair = None
 
     def _open(self) -> selectors.BaseSelector:
         """The selector, made when it is first needed: most machines never sleep for real."""
@@ -114,6 +111,13 @@ class Outside:
                     end.setblocking(False)
                 self._selector = selectors.DefaultSelector()
                 self._selector.register(self._pair[0], selectors.EVENT_READ)
+                # A machine that nobody closes goes away quietly.
+                weakref.finalize(self, _close, self._selector, *self._pair)
                 if self._woken:
                     self._pair[1].send(b"!")
         return self._selector
+
+
+def _close(*things: selectors.BaseSelector | socket.socket) -> None:
+    for thing in things:
+        thing.close()

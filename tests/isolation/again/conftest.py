@@ -47,6 +47,7 @@ _NOT_HERE = {
     "test_numpy": _COPIES,
     "test_signatures": "of classes, which are others here",
     "test_nothing_raises_when_the_machine_is_closed": "see tests/isolation/test_endings.py",
+    "test_what_is_replaced_during_iteration": "the worker holds the entry that it sent last",
     "test_an_init_that_fails_now": "changes the sandbox of a machine, which the worker has",
 }
 
