@@ -70,6 +70,10 @@ class AddressSpace:
     def __iter__(self) -> Iterator[Area]:
         return iter(tuple(self._areas))
 
+    def __len__(self) -> int:
+        """How many areas there are."""
+        return len(self._areas)
+
     def find(self, address: int) -> Area | None:
         """The area that holds ``address``."""
         index = bisect_right(self._starts, address) - 1
@@ -144,8 +148,8 @@ class AddressSpace:
                 self.flush_code()
             present = self.tables.entries(area.start, area.pages)
             self._drop_present(area)
-            if prot != PROT_NONE:
-                self._restore_present(changed, present)
+            # Without access too: the content stays, and counts.
+            self._restore_present(changed, present)
         return True
 
     def discard(self, start: int, size: int) -> None:
@@ -197,7 +201,8 @@ class AddressSpace:
             raise NoMemoryError from None
 
     def _make_present(self, area: Area, start: int, pages: int) -> None:
-        if self.present_pages + pages > self.max_pages:
+        # Page tables too are memory, and never given back.
+        if self.present_pages + self.tables.count + pages > self.max_pages:
             raise NoMemoryError
         assert area.physical is not None
         self.tables.map(start, area.physical + start - area.start, pages, _flags(area.prot))
@@ -262,6 +267,8 @@ class AddressSpace:
 
 
 def _flags(prot: int) -> int:
+    if prot == PROT_NONE:
+        return paging.NO_EXECUTE  # the supervisor's: out of reach
     flags = paging.USER
     if prot & PROT_WRITE:
         flags |= paging.WRITABLE

@@ -31,6 +31,8 @@ class PageTables:
         self._physical = physical
         self._words = physical.words
         self.root = physical.allocate(1)
+        #: How many pages the tables themselves take.
+        self.count = 1
         # 2 MiB-aligned virtual address >> 21 -> index of its page table's first word.
         self._leaf: dict[int, int] = {}
 
@@ -97,5 +99,6 @@ class PageTables:
             entry = self._words[word]
             if not entry:
                 entry = self._words[word] = self._physical.allocate(1) | _INNER
+                self.count += 1
             table = entry & ADDRESS_MASK
         return table >> 3

@@ -110,3 +110,24 @@ def test_it_can_go_on_for_ever(hostile: Hostile) -> None:
     for _ in range(5):
         assert isinstance(attack.fails("Append"), MemoryLimitExceeded)
         attack.again()
+
+
+def test_memory_that_was_filled_and_locked_away(hostile: Hostile) -> None:
+    """mprotect takes the access, not the content: it still counts."""
+    attack = hostile(limits=limits(memory=64 << 20, seconds=20.0))
+    size = 20 << 20
+
+    def fill_and_lock() -> None:
+        for _ in range(10):
+            area = attack.call("Map", 0, size, 3, 0x22)
+            attack.run("f3aa", rdi=area, rax=0x41, rcx=size)  # rep stosb
+            assert attack.kernel(10, area, size, 0) == 0
+
+    with pytest.raises(MemoryLimitExceeded):
+        fill_and_lock()
+    attack.again()
+
+
+def test_more_areas_than_linux_allows(hostile: Hostile) -> None:
+    attack = hostile(limits=limits(seconds=30.0))
+    assert attack.call("Reservations", 4096, 100_000) < 65_530

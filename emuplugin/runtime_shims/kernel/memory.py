@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 MMAP_BASE = 0x7F00_0000_0000
 MMAP_END = 0x7FFF_0000_0000
 _PROT_MASK = PROT_READ | PROT_WRITE | PROT_EXEC
+# vm.max_map_count: areas of one process.
+_MAX_AREAS = 65530
 
 
 def _rounded(size: int) -> int:
@@ -79,6 +81,8 @@ def mmap(kernel: Kernel, at: int, size: int, prot: int, flags: int, fd: int, off
     if size > USER_ADDRESS_LIMIT:
         raise Errno(linux.ENOMEM)
     space, prot = kernel.space, prot & _PROT_MASK
+    if len(space) >= _MAX_AREAS:
+        raise Errno(linux.ENOMEM)
     mapping, name = None, ""
     if not flags & linux.MAP_ANONYMOUS:
         if offset & (PAGE_SIZE - 1) or signed(offset) < 0:
@@ -145,6 +149,8 @@ def mprotect(kernel: Kernel, at: int, size: int, prot: int) -> int:
         raise Errno(linux.EACCES)
     if not kernel.mappings.may_protect(at, size, prot):
         raise Errno(linux.EACCES)
+    if len(kernel.space) >= _MAX_AREAS:
+        raise Errno(linux.ENOMEM)
     try:
         if size and not kernel.space.protect(at, size, prot):
             raise Errno(linux.ENOMEM)
