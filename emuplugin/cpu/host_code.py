@@ -9,13 +9,14 @@ import ctypes
 import mmap
 import platform
 import sys
+import weakref
 
 _X86_64 = frozenset({"x86_64", "AMD64", "amd64"})
 # Windows, winnt.h.
 _MEM_COMMIT_RESERVE, _MEM_RELEASE = 0x3000, 0x8000
 _PAGE_READWRITE, _PAGE_EXECUTE_READ = 0x04, 0x20
-# Where the host is asked for memory: so far below an address that it is to be near.
-_DISTANCES = (1 << 24, 1 << 26, 1 << 28, 1 << 29)
+# Where the host is asked for memory that is to be near an address: so far below or above it.
+_STEP, _REACH = 1 << 25, 1 << 30
 
 
 class HostCodeError(Exception):
@@ -29,11 +30,15 @@ def is_supported() -> bool:
 
 class HostCode:
     """``size`` bytes of which those from ``writable`` on become code with :meth:`seal`; the ones
-    before stay data. ``near`` is an address that the memory should be close to."""
+    before stay data. ``near`` is an address that the memory must be within a gigabyte of; None if
+    it may be anywhere."""
 
-    def __init__(self, size: int, writable: int, near: int) -> None:
+    def __init__(self, size: int, writable: int, near: int | None) -> None:
         self._size, self._writable = size, writable
         self.address = _allocate(size, near)
+        # Also for whoever forgets to close it: engines are collected like any object.
+        self._free = weakref.finalize(self, _release, self.address, size)
+        self._free.atexit = False  # a thread may still run it then
 
     def seal(self) -> None:
         """Make the code executable and no longer writable."""
@@ -52,26 +57,28 @@ class HostCode:
 
     def close(self) -> None:
         """Give the memory back. None of the code may run afterwards."""
-        if self.address:
-            _release(self.address, self._size)
-            self.address = 0
+        self._free()
 
 
-def _allocate(size: int, near: int) -> int:
-    address = 0
-    for distance in _DISTANCES:
-        wanted = (near & -(1 << 16)) - distance
-        if wanted > 0:
-            address = _reserve(size, wanted)
-        if address and abs(address - near) < 1 << 30:
-            return address
+def _allocate(size: int, near: int | None) -> int:
+    if near is None:
+        address = _reserve(size, 0)
         if address:
-            _release(address, size)
+            return address
+        raise HostCodeError("the host gives no memory")
+    middle = near & -_STEP
+    for distance in range(_STEP, _REACH, _STEP):
+        for wanted in (middle - distance, middle + distance):
+            address = _reserve(size, max(wanted, 0))
+            if address and abs(address - near) < _REACH:
+                return address
+            if address:
+                _release(address, size)
     raise HostCodeError("the host gives no memory near the translations")
 
 
 def _reserve(size: int, wanted: int) -> int:
-    """Writable memory, at ``wanted`` where that is free; 0 where there is none."""
+    """Writable memory, at ``wanted`` where that is not 0 and free; 0 where there is none."""
     if sys.platform == "win32":
         allocate = ctypes.windll.kernel32.VirtualAlloc
         allocate.restype = ctypes.c_size_t

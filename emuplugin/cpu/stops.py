@@ -9,6 +9,7 @@ are estimated: see :meth:`Stops.lapse`.
 from __future__ import annotations
 
 import ctypes
+import warnings
 from typing import Protocol
 
 import unicorn
@@ -20,6 +21,8 @@ from .host_code import HostCode, HostCodeError, is_supported
 
 # How far behind the cursor a new block is looked for: more than any block takes.
 _WINDOW = 1 << 20
+# How far a direct call reaches.
+_DIRECT = 1 << 31
 _EMU_STOP = ctypes.cast(uclib.uc_emu_stop, ctypes.c_void_p).value or 0
 _PAGE = 4096
 
@@ -69,8 +72,12 @@ def stops(uc: unicorn.Uc, buffer_size: int) -> Stops:
         if helper:
             try:
                 return _CountedStops(uc, block, helper, buffer_size)
-            except HostCodeError:
-                return _EstimatedStops(uc)
+            except HostCodeError as error:
+                warnings.warn(
+                    f"instructions are estimated, and runs do not repeat: {error}",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
     return _EstimatedStops(uc)
 
 
@@ -83,7 +90,9 @@ class _CountedStops:
         places = translations()
         assert places is not None
         code = counting_code(places)
-        self._code = HostCode(CODE_AT + len(code.content), CODE_AT, block)
+        # A block calls a helper that is near directly, and then a stub must be near as well.
+        far = abs(helper - block) > _DIRECT + buffer_size
+        self._code = HostCode(CODE_AT + len(code.content), CODE_AT, None if far else block)
         base = self._code.address
         self._cells = cells = Cells.from_address(base)
         # The first block of an engine lies at the start of the buffer, in its first page.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import struct
 import threading
 from collections.abc import Iterator
@@ -14,12 +15,14 @@ from hypothesis import strategies as st
 from emuplugin.cpu import counting_code as code
 from emuplugin.cpu import engine_internals, host_code
 from emuplugin.cpu import stops as stops_module
-from emuplugin.cpu.engine import Stopped
+from emuplugin.cpu.address_space import AddressSpace
+from emuplugin.cpu.engine import Engine, Stopped
 from emuplugin.cpu.engine_internals import Translations
 from emuplugin.cpu.faults import Fault
+from emuplugin.cpu.physical import PhysicalMemory
 from emuplugin.cpu.stops import _CountedStops
 
-from .raw import CODE, DATA, Processor
+from .raw import CODE, DATA, SYSTEM, Processor
 
 LOOP = b"\xeb\xfe"  # jmp to itself
 COUNTING = bytes.fromhex("48ffc0ebfb")  # inc rax; jmp back: two instructions a block
@@ -231,8 +234,6 @@ def test_near_and_far_helpers(span: int, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def _with_span(span: int) -> object:
-    from emuplugin.cpu.physical import PhysicalMemory
-
     return lambda _size: PhysicalMemory(span)
 
 
@@ -264,12 +265,40 @@ def test_a_build_that_is_laid_out_otherwise(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @counted
+def test_many_engines_at_once() -> None:
+    """However crowded the process's addresses are, instructions are counted."""
+    for span in (1 << 24, 1 << 32):
+        crowd = [PhysicalMemory(span) for _ in range(60)]
+        engines = []
+        for physical in crowd:
+            space = AddressSpace(physical, 1 << 10)
+            engines.append(Engine(space, SYSTEM))
+        assert all(engine.stops.exact for engine in engines)
+        for engine, physical in zip(engines, crowd, strict=True):
+            engine.close()
+            physical.close()
+
+
+@counted
+def test_engines_that_nobody_closes() -> None:
+    """What lies in the host's memory for them goes with them."""
+    for _ in range(50):
+        engine = Engine(AddressSpace(PhysicalMemory(1 << 24), 1 << 10), SYSTEM)
+        assert engine.stops.exact
+        code = engine.stops._code._free  # type: ignore[attr-defined]
+        del engine
+        gc.collect()
+        assert not code.alive
+
+
+@counted
 def test_a_host_that_allows_no_code(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_size: int, _wanted: int) -> int:
         return 0
 
     monkeypatch.setattr(host_code, "_reserve", refuse)
-    cpu = Processor()
+    with pytest.warns(RuntimeWarning, match="estimated, and runs do not repeat: the host gives no"):
+        cpu = Processor()
     assert not cpu.engine.stops.exact
     cpu.close()
 
