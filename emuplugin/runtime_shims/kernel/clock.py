@@ -39,9 +39,6 @@ class Clock(Protocol):
     def realtime(self) -> int: ...
     def cpu(self) -> int: ...
 
-    def advance(self, nanoseconds: int) -> None:
-        """Work was done for so long."""
-
     def advance_to(self, monotonic: int) -> None:
         """Jump to a later moment, as if everybody had slept until then."""
 
@@ -77,9 +74,6 @@ class VirtualClock:
         self._rest += TICK
         return self.now - self._slept
 
-    def advance(self, nanoseconds: int) -> None:
-        self._rest += max(nanoseconds, 0)
-
     def advance_to(self, monotonic: int) -> None:
         self.slept(max(monotonic - self.now, 0))
 
@@ -109,9 +103,6 @@ class HostClock:
 
     def cpu(self) -> int:
         return host.process_time_ns() - self._cpu_start
-
-    def advance(self, nanoseconds: int) -> None:
-        """Work takes the time that it takes."""
 
     def advance_to(self, monotonic: int) -> None:
         """Nobody skips time."""

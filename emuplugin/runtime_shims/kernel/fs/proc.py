@@ -10,7 +10,7 @@ from ..open_file import OpenFile
 from ..table import Errno
 from . import proc_text
 from .node import Directory, Listed, MagicLink, Node, Stat, Symlink
-from .regular import NodeFile
+from .regular import NodeFile, UnwritableFile
 from .storage import Filesystem
 from .walk import User
 
@@ -37,7 +37,7 @@ class TextNode(Node):
         return TextFile(self, opening)
 
 
-class TextFile(NodeFile):
+class TextFile(UnwritableFile):
     """One reading of such a file: the text of the moment of its first read."""
 
     node: TextNode
@@ -45,7 +45,6 @@ class TextFile(NodeFile):
     def __init__(self, node: TextNode, opening: Opening) -> None:
         super().__init__(node, opening)
         self._text: bytes | None = None
-        self._at = 0
 
     def read(self, kernel: Kernel, size: int) -> bytes:
         data = self.pread(size, self._at)
@@ -56,22 +55,6 @@ class TextFile(NodeFile):
         if self._text is None or not offset:
             self._text = self.node.text(self.node.kernel)
         return self._text[offset : offset + size]
-
-    def write(self, kernel: Kernel, data: bytes) -> int:
-        raise Errno(linux.EBADF)
-
-    def pwrite(self, data: bytes, offset: int) -> int:
-        raise Errno(linux.EBADF)
-
-    def seek(self, offset: int, whence: int) -> int:
-        if whence == linux.SEEK_CUR:
-            offset += self._at
-        elif whence != linux.SEEK_SET:
-            raise Errno(linux.EINVAL)
-        if offset < 0:
-            raise Errno(linux.EINVAL)
-        self._at = offset
-        return offset
 
 
 class Folder(Directory):

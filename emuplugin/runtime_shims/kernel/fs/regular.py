@@ -151,22 +151,12 @@ def change_size(node: Regular, size: int) -> None:
     node.touch()
 
 
-class DirectoryFile(NodeFile):
-    """An open directory. Its entries are those of the moment of the first look, or of the last
-    ``lseek`` to the start."""
+class UnwritableFile(NodeFile):
+    """What can be gone through but not be written, and has no end to seek from."""
 
-    node: Directory
-
-    def __init__(self, node: Directory, opening: Opening) -> None:
+    def __init__(self, node: Node, opening: Opening) -> None:
         super().__init__(node, opening)
-        self._entries: list[Listed] | None = None
         self._at = 0
-
-    def read(self, kernel: Kernel, size: int) -> bytes:
-        raise Errno(linux.EISDIR)
-
-    def pread(self, size: int, offset: int) -> bytes:
-        raise Errno(linux.EISDIR)
 
     def write(self, kernel: Kernel, data: bytes) -> int:
         raise Errno(linux.EBADF)
@@ -181,9 +171,30 @@ class DirectoryFile(NodeFile):
             raise Errno(linux.EINVAL)
         if offset < 0:
             raise Errno(linux.EINVAL)
+        self._at = offset
+        return offset
+
+
+class DirectoryFile(UnwritableFile):
+    """An open directory. Its entries are those of the moment of the first look, or of the last
+    ``lseek`` to the start."""
+
+    node: Directory
+
+    def __init__(self, node: Directory, opening: Opening) -> None:
+        super().__init__(node, opening)
+        self._entries: list[Listed] | None = None
+
+    def read(self, kernel: Kernel, size: int) -> bytes:
+        raise Errno(linux.EISDIR)
+
+    def pread(self, size: int, offset: int) -> bytes:
+        raise Errno(linux.EISDIR)
+
+    def seek(self, offset: int, whence: int) -> int:
+        offset = super().seek(offset, whence)
         if not offset:
             self._entries = None
-        self._at = offset
         return offset
 
     def sync(self) -> None:

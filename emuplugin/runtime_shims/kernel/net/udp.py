@@ -8,8 +8,9 @@ from .. import linux
 from ..table import Errno
 from . import abi
 from .addresses import IP, Address, Inet
+from .datagram import DatagramSocket
 from .inet import InetSocket
-from .queue import Message, Queue
+from .queue import Message
 
 if TYPE_CHECKING:
     from .network import NetworkStack
@@ -17,16 +18,14 @@ if TYPE_CHECKING:
 _BROADCAST = 0xFFFFFFFF
 
 
-class UdpSocket(InetSocket):
+class UdpSocket(InetSocket, DatagramSocket):
     """A UDP socket. ``groups`` are the multicast groups that it has joined; ``outside`` is what
     carries its datagrams out of the machine, once one has left it."""
 
     def __init__(self, network: NetworkStack, family: int, kind: int, protocol: int) -> None:
         super().__init__(network, family, kind, protocol)
         self.ports = network.udp
-        self.queue = Queue(network.pool, reader=self)
         self.groups: set[IP] = set()
-        self.read_shut = self.write_shut = False
 
     @property
     def stream(self) -> bool:
@@ -91,24 +90,12 @@ class UdpSocket(InetSocket):
         if len(data) <= self.queue.room:
             self.queue.put(Message(data, source))
 
-    def pending(self) -> Message | None:
-        return self.queue.take_message(peek=True)
-
-    def receive(self, size: int, peek: bool = False, skip: int = 0) -> Message | None:
-        self.raise_error()
-        message = self.queue.take_message(peek)
-        if message is None and self.read_shut:
-            return Message(b"")
-        return message
-
     def shutdown(self, how: int) -> None:
         if not 0 <= how <= abi.SHUT_RDWR:
             raise Errno(linux.EINVAL)
         if self.remote is None:
             raise Errno(abi.ENOTCONN)
-        self.read_shut |= how != abi.SHUT_WR
-        self.write_shut |= how != abi.SHUT_RD
-        self.arrived()
+        self.shut(how)
 
     def events(self) -> int:
         found = linux.EPOLLIN if self.queue.messages else 0

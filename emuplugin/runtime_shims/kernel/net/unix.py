@@ -12,7 +12,8 @@ from .. import linux
 from ..table import Errno
 from . import abi
 from .addresses import Address, Unix
-from .queue import Message, Queue
+from .datagram import DatagramSocket
+from .queue import Message
 from .socket import Socket
 from .stream import StreamSocket
 
@@ -143,18 +144,13 @@ class UnixStream(UnixSocket, StreamSocket):
             incoming.writer.drained()
 
 
-class UnixDatagram(UnixSocket):
+class UnixDatagram(UnixSocket, DatagramSocket):
     """SOCK_DGRAM. ``peer`` is whom it is connected to."""
 
     def __init__(self, network: NetworkStack, family: int, kind: int, protocol: int) -> None:
         super().__init__(network, family, kind, protocol)
-        self.queue = Queue(network.pool, reader=self)
         self.peer: UnixDatagram | None = None
         self.gone = False
-        self.read_shut = self.write_shut = False
-
-    def broken(self, error: int) -> None:
-        """Nothing breaks a datagram socket; its peer's end is found out by sending."""
 
     def connect(self, address: Address | None) -> bool:
         if address is None:
@@ -198,22 +194,10 @@ class UnixDatagram(UnixSocket):
         found.queue.put(message)
         return len(message.data)
 
-    def pending(self) -> Message | None:
-        return self.queue.take_message(peek=True)
-
-    def receive(self, size: int, peek: bool = False, skip: int = 0) -> Message | None:
-        self.raise_error()
-        message = self.queue.take_message(peek)
-        if message is None and self.read_shut:
-            return Message(b"")
-        return message
-
     def shutdown(self, how: int) -> None:
         if not 0 <= how <= abi.SHUT_RDWR:
             raise Errno(linux.EINVAL)
-        self.read_shut |= how != abi.SHUT_WR
-        self.write_shut |= how != abi.SHUT_RD
-        self.arrived()
+        self.shut(how)
 
     def events(self) -> int:
         found = linux.EPOLLIN if self.queue.messages else 0
