@@ -54,6 +54,7 @@ from .errors import (
     OutOfRangeError,
     OutputLimitExceeded,
     PathError,
+    SnapshotError,
     StaleError,
     SymbolNotFoundError,
     TimeLimitExceeded,
@@ -70,12 +71,15 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
+    from .explaining import Explanation, explain
     from .inspection import Inspection, inspect
     from .machine import Machine
     from .network import Network
     from .plugin import Plugin
     from .runtime_shims.kernel.net.connection import Connection, Datagrams
     from .sandbox import Limits, Mount, Sandbox
+    from .snapshots.snapshot import Snapshot
+    from .tracing.runs import trace
     from .values import Function, Variable
     from .values.to_json import to_json
     from .values.to_python import to_python
@@ -98,6 +102,7 @@ __all__ = [
     "DeadMachineError",
     "EmulationError",
     "EmupluginError",
+    "Explanation",
     "FileSizeLimitExceeded",
     "FormatError",
     "Function",
@@ -131,6 +136,8 @@ __all__ = [
     "PathError",
     "Plugin",
     "Sandbox",
+    "Snapshot",
+    "SnapshotError",
     "StaleError",
     "SymbolNotFoundError",
     "TimeLimitExceeded",
@@ -145,10 +152,12 @@ __all__ = [
     "WorkerDied",
     "WouldDeadlock",
     "WrongTargetError",
+    "explain",
     "inspect",
     "open",
     "to_json",
     "to_python",
+    "trace",
 ]
 
 
@@ -157,6 +166,7 @@ __all__ = [
 _LAZY = {
     "Connection": "emuplugin.runtime_shims.kernel.net.connection",
     "Datagrams": "emuplugin.runtime_shims.kernel.net.connection",
+    "Explanation": "emuplugin.explaining",
     "Function": "emuplugin.values",
     "Inspection": "emuplugin.inspection",
     "Limits": "emuplugin.sandbox",
@@ -165,10 +175,13 @@ _LAZY = {
     "Network": "emuplugin.network",
     "Plugin": "emuplugin.plugin",
     "Sandbox": "emuplugin.sandbox",
+    "Snapshot": "emuplugin.snapshots.snapshot",
     "Variable": "emuplugin.values",
+    "explain": "emuplugin.explaining",
     "inspect": "emuplugin.inspection",
     "to_json": "emuplugin.values.to_json",
     "to_python": "emuplugin.values.to_python",
+    "trace": "emuplugin.tracing.runs",
 }
 
 

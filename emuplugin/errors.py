@@ -182,8 +182,11 @@ class GoError(EmupluginError):
 
     ``message`` is what its ``Error`` method returns, ``type`` its dynamic Go type; ``value`` is the
     Go value itself where there is one, so that the error can be handed back to Go as it is. If it
-    wraps an exception of Python's, that is its ``__cause__``.
+    wraps an exception of Python's, that is its ``__cause__``. ``index`` tells which call of
+    ``Function.map`` or ``array`` it came from.
     """
+
+    index: int | None = None
 
     def __init__(self, message: str, type: str = "", *, value: object = None) -> None:
         super().__init__(message)
@@ -199,8 +202,11 @@ class GoPanic(EmupluginError):
     """A panic that nobody recovered, in the called function. The plugin stays usable.
 
     ``value`` is the panic's value as text, as Go prints it; ``type`` its Go type;
-    ``traceback`` the goroutine's traceback at the panic, as the Go runtime prints it.
+    ``traceback`` the goroutine's traceback at the panic, as the Go runtime prints it;
+    ``index`` which call of ``Function.map`` or ``array`` it was.
     """
+
+    index: int | None = None
 
     def __init__(self, value: str, type: str, traceback: str = "") -> None:
         super().__init__(f"panic: {value}")
@@ -216,8 +222,11 @@ class GoPanic(EmupluginError):
 class Goexit(EmupluginError):
     """The called function ended its goroutine with ``runtime.Goexit`` instead of returning.
 
-    Deferred calls have run; the plugin stays usable. ``traceback`` tells where it was.
+    Deferred calls have run; the plugin stays usable. ``traceback`` tells where it was, ``index``
+    in which call of ``Function.map`` or ``array``.
     """
+
+    index: int | None = None
 
     def __init__(self, traceback: str = "") -> None:
         super().__init__("the function called runtime.Goexit and did not return")
@@ -279,13 +288,24 @@ class ClosedError(EmupluginError):
 
 
 class StaleError(ClosedError):
-    """A variable, function or value from before :meth:`Machine.reset`: look it up again. ``name``
-    is what it is called in Go, where it has a name."""
+    """A variable, function or value of a state that the machine has left: from before
+    :meth:`Machine.reset`, or from after the snapshot that it went back to. Look it up again.
+    ``name`` is what it is called in Go, where it has a name; ``restored`` tells the second case."""
 
-    def __init__(self, name: str = "") -> None:
+    def __init__(self, name: str = "", *, restored: bool = False) -> None:
         subject = name or "this value"
-        super().__init__(f"{subject} is from before the machine was reset; look it up again")
-        self.name = name
+        left = (
+            "from after the snapshot that the machine went back to"
+            if restored
+            else "from before the machine was reset"
+        )
+        super().__init__(f"{subject} is {left}; look it up again")
+        self.name, self.restored = name, restored
+
+
+class SnapshotError(EmupluginError):
+    """A snapshot cannot be taken, restored or copied: the message says what stands in the way, such
+    as a connection to the host, and what to do."""
 
 
 class BusyError(EmupluginError):
@@ -349,8 +369,9 @@ class Interrupted(EmupluginError, KeyboardInterrupt):
 
 
 class ConfigurationError(EmupluginError, ValueError):
-    """A description of a sandbox that cannot be understood. ``key`` is the place in it, such as
-    ``limits.memory``, and ``path`` the file, where it is one."""
+    """A description of a sandbox that cannot be understood, or a trace that cannot be made or saved
+    as asked. In a sandbox ``key`` is the place, such as ``limits.memory``, and ``path`` the file,
+    where it is one."""
 
     def __init__(self, reason: str, *, key: str = "", path: str = "") -> None:
         super().__init__(reason)

@@ -12,6 +12,7 @@ from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, TypeVar
 
+from .direct_calls import DirectCall
 from .elf.file import ElfFile
 from .errors import ClosedError, DeadMachineError, EmupluginError, Interrupted
 from .outcomes import Outcomes
@@ -22,12 +23,14 @@ from .runtime_shims.program import Module, Program
 from .runtime_shims.type_area import TypeArea
 from .sandbox import Sandbox
 from .values import Context
-from .values.guest import ModuleTypes
+from .values.guest import ModuleTypes, Travel
 
 if TYPE_CHECKING:
     from .cpu.memory import Memory
     from .runtime_shims.callbacks import CallbackFrame
     from .runtime_shims.roots import Root
+    from .tracing.recorder import Recorder
+    from .runtime_shims.witness import Witness
     from .values.guest import Root as KeptAlive
 
 T = TypeVar("T")
@@ -44,12 +47,16 @@ class Life:
         self.lock = lock
         self.death: BaseException | None = None
         self.booted: Program | None = None
+        #: Who is told how the program starts.
+        self.witness: Witness | None = None
+        #: The trace that is being taken.
+        self.recorder: Recorder | None = None
         self._context: Context | None = None
         self._over: Callable[[], ClosedError] | None = None
-        self._host_seconds = 0.0
+        self.host_seconds = 0.0
         self._report = Report()
         self.python_calls = PythonCalls(self)
-        self._outcomes = Outcomes(self)
+        self.outcomes = Outcomes(self)
 
     @property
     def state(self) -> str:
@@ -93,21 +100,28 @@ class Life:
     def end(self, over: Callable[[], ClosedError]) -> None:
         """Free everything. Whoever uses something of this life gets the error that ``over``
         makes."""
+        program = self.leave(over)
+        if program is not None:
+            program.close()
+
+    def leave(self, over: Callable[[], ClosedError]) -> Program | None:
+        """:meth:`end`, but for the program, which another life is to have."""
         self._report = self.report
+        if self.recorder is not None:
+            self.recorder.stop()
         self._over = over
         if self._context is not None:
             self._context.close()
         self._context = None
         program, self.booted = self.booted, None
-        if program is not None:
-            program.close()
+        return program
 
     @property
     def report(self) -> Report:
         """What was done up to now, or up to the end."""
         if self.booted is None:
             return self._report
-        return take(self.booted.process.kernel, self._host_seconds)
+        return take(self.booted.process.kernel, self.host_seconds)
 
     @property
     def instructions(self) -> int:
@@ -145,37 +159,44 @@ class Life:
 
     def start(self, file: ElfFile) -> Module:
         """Boot the machine with its first plugin."""
-        program = self.guarded(lambda: Program(self.sandbox, file))
-        program.on_fatal = self._outcomes.on_fatal
+        witness = self.witness if self.recorder is None else self.recorder.beside(self.witness)
+        program = self.guarded(lambda: Program(self.sandbox, file, witness))
+        self.adopt(program)
+        return program.modules[0]
+
+    def adopt(self, program: Program) -> None:
+        """Live in a program that was booted, or copied."""
+        program.on_fatal = self.outcomes.on_fatal
         program.on_callback = self.python_calls.handle
         program.process.engine.on_interrupt = self._interrupt
         self.booted = program
-        return program.modules[0]
 
     def link(self, module: Module) -> None:
         """Make a further plugin part of the program."""
         program = self.program
         self.guarded(lambda: program.link(module))
+        if self.recorder is not None:
+            self.recorder.linked(module.image)
 
     def run_inits(self, module: Module) -> None:
         """Run the init functions of a module that have not run."""
         program = self.program
         ended = self.guarded(lambda: program.run_inits(module))
         if ended is not None:
-            self._outcomes.raise_from(ended)
+            self.outcomes.raise_from(ended)
 
     def guarded(self, action: Callable[[], T]) -> T:
         """Run guest code; what ends the whole process ends the machine."""
         # Calls inside of calls count themselves too: what they added is not taken over.
-        before, start, executed = self._host_seconds, perf_counter(), self.instructions
+        before, start, executed = self.host_seconds, perf_counter(), self.instructions
         try:
             return action()
         except BaseException as error:
             if isinstance(error, RecursionError) and self.instructions == executed:
                 raise  # the guest was not even asked
-            self._outcomes.ended(error)
+            self.outcomes.ended(error)
         finally:
-            self._host_seconds = before + perf_counter() - start
+            self.host_seconds = before + perf_counter() - start
 
     # --- what values need (values.guest.Guest) ----------------------------------------------
 
@@ -233,15 +254,16 @@ class Life:
         with self.lock:
             program = self.program
             program.process.kernel.start_clock()
-            program.roots.collect()
+            if program.roots.returned:
+                program.roots.collect()
             outcome = self.guarded(
                 lambda: program.call(entry, context, ints, floats, stack, stack_size)
             )
             if self.python_calls.unstoppable is not None:
-                self._outcomes.raise_unstoppable(outcome)
+                self.outcomes.raise_unstoppable(outcome)
             if type(outcome) is CallResult:
                 return outcome
-            self._outcomes.raise_from(outcome)
+            self.outcomes.raise_from(outcome)
 
     def call_words(self, entry: int, closure: int, words: Sequence[int]) -> int:
         """Call Go code whose arguments are all integers in registers; its first integer result.
@@ -252,23 +274,30 @@ class Life:
             program = self.booted
             if program is None or self.death is not None:
                 program = self.program  # raises
-            kernel = program.process.kernel
-            if kernel.allowance.limited:
-                kernel.start_clock()
             if program.roots.returned:
                 program.roots.collect()
-            before, start = self._host_seconds, perf_counter()
+            program.process.kernel.start_clock()
+            before, start = self.host_seconds, perf_counter()
             try:
                 outcome = program.caller.call_words(entry, closure, words)
             except BaseException as error:
-                self._outcomes.ended(error)
+                self.outcomes.ended(error)
             finally:
-                self._host_seconds = before + perf_counter() - start
+                self.host_seconds = before + perf_counter() - start
             if self.python_calls.unstoppable is not None:
-                self._outcomes.raise_unstoppable(outcome)
+                self.outcomes.raise_unstoppable(outcome)
             if isinstance(outcome, int):
                 return outcome
-            self._outcomes.raise_from(outcome)
+            self.outcomes.raise_from(outcome)
+
+    def direct(self, entry: int, closure: int, arguments: Travel, results: Travel) -> DirectCall:
+        """Calls of one function, prepared; see :class:`emuplugin.values.guest.DirectCall`."""
+        return DirectCall(self, entry, closure, arguments, results)
+
+    def loop(self, body: bytes) -> int | None:
+        """A loop over calls; see :class:`emuplugin.runtime_shims.loops.Loops`."""
+        with self.lock:
+            return self.program.loops.place(body)
 
     def call_runtime(self, name: str, *ints: int) -> int:
         """Call ``runtime.NAME`` with integer arguments; its first integer result."""
@@ -277,7 +306,7 @@ class Life:
             outcome = self.guarded(lambda: program.call_runtime("runtime." + name, *ints))
             if isinstance(outcome, int):
                 return outcome
-            self._outcomes.raise_from(outcome)
+            self.outcomes.raise_from(outcome)
 
     def malloc(self, size: int, type_address: int, zero: bool = True) -> int:
         """``runtime.mallocgc``: memory of the Go heap, freed when nothing refers to it."""

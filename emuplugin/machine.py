@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self, cast
+from typing import TYPE_CHECKING, Literal, Self, Unpack, cast
 
-from .errors import BusyError, ClosedError, OpenError, StaleError
+from .errors import BusyError, ClosedError, OpenError, SnapshotError, StaleError
 from .guest_files import GuestFiles
 from .isolation.info import Isolation
 from .life import Life
+from .plugin import Plugin
 from .runtime_shims.kernel.linux import NSIG
 from .runtime_shims.kernel.signals import NUMBERS
 from .sandbox import Sandbox
+from .snapshots.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from .cpu.memory import Memory
-    from .plugin import Plugin
     from .report import Report
     from .runtime_shims.kernel.kernel import Kernel
     from .runtime_shims.kernel.net.datagram_routes import Listening
     from .runtime_shims.program import Program
+    from .tracing.trace import Trace
+    from .tracing.what import Observed
     from .values import Context
 
 #: Where else than in this process a machine can run.
@@ -54,6 +59,8 @@ class Machine:
         self._plugins: dict[str, Plugin] = {}
         self._failures: dict[str, OpenError] = {}
         self.life = Life(self.sandbox, self._lock)
+        # What it was when its plugins had been opened for the second time.
+        self._base: Snapshot | None = None
 
     def __enter__(self) -> Machine:
         return self
@@ -145,10 +152,12 @@ class Machine:
         from .opening import reopen
 
         with self._lock:
-            if self.life.state == "closed":
-                self.life.check_alive()
-            if self.life.busy:
-                raise BusyError("a machine cannot be reset from inside a call into it")
+            self._check_between_calls("reset")
+            base, self._base = self._base, None
+            if base is not None and base.is_of(self.life) and base.plugins == self.plugins:
+                self._restore_for_all(base, StaleError)
+                self._base = base
+                return
             self.life.end(StaleError)
             self.life = Life(self.sandbox, self._lock)
             self._failures.clear()
@@ -159,6 +168,87 @@ class Machine:
                 # Also where the runtime lives: some of the plugins are not in it.
                 self.life.death = error
                 raise
+            if self.sandbox.repeats and self._plugins:
+                with suppress(SnapshotError):  # then the next reset begins from the files, too
+                    self._base = Snapshot(self, self.life)
+
+    def snapshot(self) -> Snapshot:
+        """The state of the machine now, to :meth:`restore`, or to make other machines of:
+        ``snapshot.clone()``.
+
+        Raises SnapshotError if something outside is part of the state (a connection to the host, an
+        open file of a mount), BusyError from inside a call, DeadMachineError, and ClosedError of a
+        machine that is empty or closed.
+        """
+        with self._lock:
+            self.life.check_alive()
+            self._check_between_calls("taken a snapshot of")
+            return Snapshot(self, self.life)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go back to a snapshot of this machine: memory, threads, files, clock, randomness and
+        limits are what they were then. It may be dead.
+
+        Variables, functions and values of before the snapshot go on working; later values raise
+        StaleError. What went out stays out: output, changes of mounted folders, what was sent.
+        Raises SnapshotError for a snapshot of another machine, or of before a reset that began
+        from the files; BusyError from inside a call.
+        """
+        with self._lock:
+            self._check_between_calls("restored")
+            if not isinstance(snapshot, Snapshot) or not snapshot.is_of(self.life):
+                raise SnapshotError(
+                    "the snapshot is of another machine, or of before this one was reset;"
+                    " snapshot.clone() makes a machine of it"
+                )
+            if snapshot.is_of_life(self.life):
+                self._restore(snapshot)
+            else:
+                self._restore_for_all(snapshot, lambda: StaleError(restored=True))
+
+    def clone(self) -> Machine:
+        """Another machine in the state of this one, with memory, files and a clock of its own:
+        ``machine.snapshot().clone()``, which see."""
+        return self.snapshot().clone()
+
+    def _check_between_calls(self, done: str) -> None:
+        if self.life.state == "closed":
+            self.life.check_alive()
+        if self.life.busy:
+            raise BusyError(f"a machine cannot be {done} from inside a call into it")
+
+    def _restore(self, snapshot: Snapshot) -> None:
+        """Bring the life and the plugins back."""
+        for plugin in self.plugins:
+            if plugin not in snapshot.plugins:
+                plugin.expire()
+        try:
+            snapshot.restore_life(self.life)
+        except BaseException as error:
+            self.life.death = error  # it is neither here nor there
+            raise
+        self._plugins = {plugin.path: plugin for plugin in snapshot.plugins}
+        self._failures = dict(snapshot.failures)
+
+    def _restore_for_all(self, snapshot: Snapshot, over: Callable[[], StaleError]) -> None:
+        """The same, and everything that was had of the machine before is gone."""
+        program = self.life.leave(over)
+        assert program is not None
+        self.life = Life(self.sandbox, self._lock)
+        self.life.adopt(program)
+        self._restore(snapshot)
+        for plugin in self.plugins:
+            plugin.bind(plugin.module)
+
+    def move_in(self, program: Program, snapshot: Snapshot) -> None:
+        """Begin with a copy of the program of ``snapshot``."""
+        self.life.adopt(program)
+        self.life.host_seconds = snapshot.host_seconds
+        for old, module in zip(snapshot.plugins, program.modules, strict=True):
+            plugin = Plugin(self, module, old.path)
+            plugin.timings = dict(old.timings)
+            self._plugins[old.path] = plugin
+        self._failures = dict(snapshot.failures)
 
     def close(self) -> None:
         """Free everything. Plugins, symbols and values of this machine say so when used."""
@@ -199,6 +289,27 @@ class Machine:
             while scheduling.run_others():
                 pass
 
+    def trace(self, **what: Unpack[Observed]) -> Trace:
+        """Observe what happens in the machine, while the trace is used in a ``with`` block:
+        ``with machine.trace(calls="main.*") as t: ...``. It may begin before a plugin is opened.
+
+        ``syscalls``, ``goroutines``, ``allocations``, ``gc``, ``panics``, ``inits``, ``output``:
+        True. ``calls`` and ``blocks``: True for the functions of the plugin's own packages, or
+        patterns such as ``"main.*"``. ``instructions``: patterns of functions. ``watch``: names of
+        variables. ``profile``: a stack for each so many instructions. Without any of these:
+        ``syscalls``, ``calls``, ``goroutines``, ``panics``, ``output``.
+
+        ``limit``: how many events are kept. ``on_event`` is called with each, while the guest
+        stands still, and must leave the machine alone. ``file``: where to save the trace;
+        docs/trace.md has the formats. Nothing is slower when no trace is taken, and of a filter's
+        functions only these are.
+        """
+        from .tracing.runs import MachineRun, settings
+        from .tracing.trace import Trace
+
+        chosen = settings(dict(what))
+        return Trace(chosen.what.as_dict(), MachineRun(self, chosen))
+
     # --- inside -----------------------------------------------------------------------------
 
     @property
@@ -227,6 +338,11 @@ class Machine:
     def failure(self, path: str) -> OpenError | None:
         """What went wrong when a real path was opened, if that is remembered."""
         return self._failures.get(path)
+
+    @property
+    def failures(self) -> dict[str, OpenError]:
+        """What is remembered of files that could not be opened, by real path."""
+        return dict(self._failures)
 
     def remember(self, path: str, plugin: Plugin) -> None:
         self._plugins[path] = plugin

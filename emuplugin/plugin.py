@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from .elf.buildinfo import BuildInfo
-from .errors import OpenError, SymbolNotFoundError
+from .errors import OpenError, StaleError, SymbolNotFoundError
 from .values import Function, GoType, Variable
 from .values.names import read_string
 from .values.type_index import TypeIndex
@@ -37,10 +37,17 @@ class Plugin:
         """Be the plugin that ``module`` is: of a machine that has begun, or begun anew."""
         self._module = module
         self._symbols: dict[str, Symbol] = {}
+        self._expired = False
         self._table = dict(self._read_table())
         for cached in ("exports", "types"):
             self.__dict__.pop(cached, None)
         self.machine.context.add_types(self._all_types)
+
+    def expire(self) -> None:
+        """The machine went back to a snapshot in which it had not opened the plugin."""
+        self._expired = True
+        for symbol in self._symbols.values():
+            symbol.expire()
 
     @property
     def module(self) -> Module:
@@ -53,6 +60,11 @@ class Plugin:
         exports = ", ".join(names[: 8 if more else 9]) + more
         return f"<Plugin {self.plugin_path!r} from {self.path}: {exports}>"
 
+    def _repr_html_(self) -> str:
+        from .explaining.notebook import plugin_html
+
+        return plugin_html(self)
+
     def lookup(self, name: str) -> Any:
         """The exported variable or function ``name``: a :class:`Variable` or :class:`Function`
         (typed as Go's ``plugin.Symbol`` is: anything).
@@ -60,6 +72,8 @@ class Plugin:
         Raises SymbolNotFoundError with Go's words, ClosedError and DeadMachineError.
         """
         _ = self.machine.program  # says so if the machine is closed or dead
+        if self._expired:
+            raise StaleError(f"the plugin {self.path}", restored=True)
         symbol = self._symbols.get(name)
         if symbol is None:
             if name not in self._table:

@@ -13,6 +13,7 @@ from .errors import EmulationError
 from .runtime_shims.callbacks import CallbackFrame
 from .runtime_shims.caller import PanicValue
 from .values.handles import HANDLE_SIZE
+from .values.kept import KeptObjects
 from .values.python_errors import error_text
 from .values.type_maker import TypeMaker
 
@@ -81,6 +82,24 @@ class PythonCalls:
             return None
         entry.again = True
         return self._life.hold(address)
+
+    @property
+    def holds_functions(self) -> bool:
+        """Whether Go holds anything of Python's."""
+        own = 1 if "_finalizer" in vars(self) and self._finalizer is not None else 0
+        return len(self._entries) > own
+
+    def keep(self) -> Callable[[], None]:
+        """What Go holds now; what is returned makes that so again, after memory went back."""
+        kept = KeptObjects((self,))
+        again = [(entry, entry.again) for entry in self._entries.values()]
+
+        def restore() -> None:
+            kept.restore()
+            for entry, held_again in again:
+                entry.again = held_again
+
+        return restore
 
     def handle(self, frame: CallbackFrame) -> PanicValue | None:
         """Go called one of them. Returns what Go is to panic with if it raised."""

@@ -95,6 +95,11 @@ class Report:
         """The report as JSON; docs/report-schema.json describes it."""
         return json.dumps(self.to_dict(), indent=indent)
 
+    def _repr_html_(self) -> str:
+        from .explaining.notebook import report_html
+
+        return report_html(self)
+
     def __rich__(self) -> Any:
         """As a table, for rich's ``print``."""
         from .report_table import table

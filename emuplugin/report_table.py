@@ -21,12 +21,13 @@ def table(report: Report) -> Table:
     grid = Table(title="Report", title_justify="left", title_style="bold", show_header=False)
     grid.add_column("what", no_wrap=True)
     grid.add_column("how much", overflow="fold")
-    for label, text in _rows(report):
+    for label, text in rows(report):
         grid.add_row(label, Text(text))
     return grid
 
 
-def _rows(report: Report) -> Iterator[tuple[str, str]]:
+def rows(report: Report) -> Iterator[tuple[str, str]]:
+    """What is told, as pairs of a label and a text; a list's further lines have no label."""
     yield "host time", f"{report.host_seconds:.3f} s"
     yield "machine's clock", f"{report.virtual_seconds:.3f} s"
     yield "instructions", f"{report.instructions:,}"

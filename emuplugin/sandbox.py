@@ -202,6 +202,11 @@ class Sandbox:
 
         return cls(**{**from_json(text, folder), **changes})
 
+    @property
+    def repeats(self) -> bool:
+        """Whether a machine that begins anew is the same again: by a clock and chance of its own."""
+        return self.clock == "virtual" and self.seed is not None
+
     def streams(self) -> tuple[Source, Sink, Sink]:
         """Standard input, output and error as functions over bytes."""
         return (

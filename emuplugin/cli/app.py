@@ -15,6 +15,7 @@ from emuplugin.cli.build import build
 from emuplugin.cli.call import call
 from emuplugin.cli.demo import demo
 from emuplugin.cli.exit_codes import ExitCode
+from emuplugin.cli.explain import explain
 from emuplugin.cli.info import info
 from emuplugin.cli.inspect import inspect
 from emuplugin.cli.run import run
@@ -56,6 +57,7 @@ class _Commands(click.Group):
         "run": run,
         "get": get,
         "set": set_,
+        "explain": explain,
         "stubs": stubs,
     },
     context_settings={"help_option_names": ["-h", "--help"]},

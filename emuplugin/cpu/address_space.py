@@ -11,13 +11,19 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
+from typing import NamedTuple
 
 from . import paging
+from .page_store import PageStore
 from .physical import PAGE_SHIFT, PAGE_SIZE, OutOfPhysicalMemoryError, PhysicalMemory
 
 PROT_NONE, PROT_READ, PROT_WRITE, PROT_EXEC = 0, 1, 2, 4
 # Pages made present together on a fault: one page table's worth, the cheapest unit to write.
 WINDOW = 512 << PAGE_SHIFT
+
+
+_versions = count(1)
 
 
 class NoMemoryError(Exception):
@@ -39,6 +45,18 @@ class Area:
         return (self.end - self.start) >> PAGE_SHIFT
 
 
+class KeptSpace(NamedTuple):
+    """An address space at some moment. ``leaf`` and ``tables`` are of its page tables."""
+
+    store: PageStore
+    areas: tuple[Area, ...]
+    leaf: dict[int, int]
+    tables: int
+    present_pages: int
+    peak_pages: int
+    code_version: int
+
+
 class AddressSpace:
     """Areas, their page tables, and how many pages are present of ``max_pages`` allowed.
 
@@ -53,6 +71,8 @@ class AddressSpace:
         self.peak_pages = 0
         #: Changes whenever an address may have come to lie elsewhere in physical memory.
         self.generation = 0
+        #: Another number whenever there may be other code; never the same for different code.
+        self.code_version = 0
         self.tables = paging.PageTables(physical)
         self.flush_tlb: Callable[[], None] = _nothing
         self.flush_code: Callable[[], None] = _nothing
@@ -123,7 +143,7 @@ class AddressSpace:
             self._drop_present(area)
             if area.physical is not None:
                 if area.prot & PROT_EXEC:
-                    self.flush_code()
+                    self.code_changed()
                 self.physical.release(area.physical, area.pages)
 
     def protect(self, start: int, size: int, prot: int) -> bool:
@@ -145,7 +165,7 @@ class AddressSpace:
             if area.physical is None:
                 continue
             if (area.prot | prot) & PROT_EXEC:
-                self.flush_code()
+                self.code_changed()
             present = self.tables.entries(area.start, area.pages)
             self._drop_present(area)
             # Without access too: the content stays, and counts.
@@ -186,6 +206,37 @@ class AddressSpace:
             low += first << PAGE_SHIFT
         self._make_present(area, low, (high - low) >> PAGE_SHIFT)
         return True
+
+    def code_changed(self) -> None:
+        """What is translated of the guest's code may be of no more use."""
+        self.code_version = next(_versions)
+        self.flush_code()
+
+    # --- going back -------------------------------------------------------------------------
+
+    def keep(self) -> KeptSpace:
+        """All that is there now, with the content of memory, for :meth:`show`."""
+        store = self.physical.keep()
+        return KeptSpace(
+            store, tuple(self._areas), dict(self.tables.leaf), self.tables.count,
+            self.present_pages, self.peak_pages, self.code_version,
+        )  # fmt: skip
+
+    def show(self, kept: KeptSpace) -> None:
+        """Have what was there when ``kept`` was kept, in this address space or one like it."""
+        changed = kept.code_version != self.code_version or any(
+            area.prot & (PROT_WRITE | PROT_EXEC) == PROT_WRITE | PROT_EXEC
+            for area in (*self._areas, *kept.areas)
+        )
+        self.physical.show(kept.store)
+        self._areas, self._starts = list(kept.areas), [area.start for area in kept.areas]
+        self.tables.leaf, self.tables.count = dict(kept.leaf), kept.tables
+        self.present_pages, self.peak_pages = kept.present_pages, kept.peak_pages
+        self.generation += 1
+        if changed:
+            self.code_changed()
+            self.code_version = kept.code_version
+        self.flush_tlb()
 
     # --- inside -----------------------------------------------------------------------------
 
@@ -232,6 +283,8 @@ class AddressSpace:
 
     def _insert(self, area: Area) -> None:
         self.generation += 1
+        if area.prot & PROT_EXEC:
+            self.code_version = next(_versions)
         index = bisect_right(self._starts, area.start)
         self._starts.insert(index, area.start)
         self._areas.insert(index, area)

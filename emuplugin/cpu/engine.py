@@ -14,7 +14,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Generator
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 import unicorn
 from unicorn import x86_const
@@ -23,11 +23,11 @@ from unicorn.unicorn_py3.unicorn import uclib
 from . import registers as reg
 from .address_space import PROT_READ, AddressSpace
 from .cpuid import cpuid
-from .engine_internals import stop_only_between_instructions
+from .engine_internals import stop_only_between_instructions, translations_far_away
 from .faults import Fault, FaultKind, classify
 from .paging import WRITABLE
 from .port_io import ForbiddenInstruction, forbid
-from .registers import Batch
+from .registers import ENTER, Batch
 from .stops import Stops, stops
 
 # Flat segments for 64-bit code and data in ring 0 and ring 3 (Intel SDM vol. 3A, 3.4.5).
@@ -59,8 +59,8 @@ _CTL_TLB_FLUSH = ctypes.c_int(unicorn.UC_CTL_TLB_FLUSH | unicorn.UC_CTL_IO_WRITE
 _TRANSLATIONS = 1 << 28
 # More instructions than run in a lifetime.
 _UNLIMITED = 1 << 62
-
-_emu_start = uclib.uc_emu_start
+#: What :meth:`Engine.enter` returns when Ctrl-C kept it from hearing what the engine said.
+UNKNOWN_END = -1
 
 
 class Stopped(Enum):
@@ -68,6 +68,14 @@ class Stopped(Enum):
 
     TRAP = "trap"
     REQUEST = "request"
+
+
+class KeptProcessor(NamedTuple):
+    """A processor at some moment."""
+
+    context: unicorn.unicorn_py3.unicorn.UcContext
+    executed: tuple[int, int]
+    traps: frozenset[int]
 
 
 class Engine:
@@ -85,8 +93,12 @@ class Engine:
         self._uc = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
         self._uc.ctl_set_cpu_model(x86_const.UC_CPU_X86_WESTMERE)
         self._uc.ctl_set_tcg_buffer_size(_TRANSLATIONS)
-        self._uc.mem_map_ptr(0, space.physical.span, unicorn.UC_PROT_ALL, space.physical.pointer)
+        with translations_far_away(_TRANSLATIONS):
+            self._uc.mem_map_ptr(
+                0, space.physical.span, unicorn.UC_PROT_ALL, space.physical.pointer
+            )
         self.handle: ctypes.c_void_p = self._uc._uch
+        self.closed = False
         stop_only_between_instructions(self._uc)
         self.on_syscall: Callable[[], None] = _no_kernel
         self.on_interrupt: Callable[[KeyboardInterrupt], None] | None = None
@@ -110,7 +122,7 @@ class Engine:
         next(system_calls)
         self._hook_instruction(_INSN_SYSCALL, system_calls.send, None)
         self._hook_instruction(_INSN_CPUID, self._cpuid, ctypes.c_int)
-        forbid(self.batch(reg.RIP), self._hook_instruction, self._end_with)
+        forbid(self.batch(reg.RIP), self._hook_instruction, self.end_with)
 
     # --- running ----------------------------------------------------------------------------
 
@@ -122,14 +134,14 @@ class Engine:
         """Run from ``rip`` and return what the engine says of the end; see :meth:`end_of`."""
         self._begin.value = rip
         try:
-            error: int = _emu_start(
+            error: int = ENTER(
                 self.handle, self._begin, self._zero, self._zero, self._no_count
             )
         except KeyboardInterrupt as interrupt:
             # It has come while the engine ran, which has ended since: Python looks only now.
-            self._interrupted(interrupt)
-            self.stops.request()
-            return 0
+            self.interrupted(interrupt)
+            self.stops.request_at_once()
+            return UNKNOWN_END
         return error
 
     def end_of(self, error: int) -> Stopped | Fault:
@@ -137,7 +149,7 @@ class Engine:
         raised."""
         if self.pending is not None:
             pending, self.pending = self.pending, None
-            self.stops.take()
+            self.stops.withdraw()
             if isinstance(pending, ForbiddenInstruction):
                 self._forget_page_fault()
                 self.write_register(reg.RIP, pending.rip)
@@ -150,15 +162,19 @@ class Engine:
             if page_fault:  # the trap's own page was not present yet, but here we are
                 self._forget_page_fault()
             return Stopped.TRAP
-        if not page_fault and self.stops.take():
+        if not page_fault and (self.stops.take() or error == UNKNOWN_END):
             # Perhaps another fault than a page fault was there as well: it will come again.
             return Stopped.REQUEST
         return self._fault(error, at)
 
     def stop(self) -> None:
-        """Make the run that is on, or the next, end before its next block of instructions. Any
-        thread may call it."""
+        """Make the run that is on, or the next, end soon. Any thread may call it."""
         self.stops.request()
+
+    def stop_at_once(self) -> None:
+        """Make the run end before its next block of instructions, or the next run before its
+        first. For callbacks from the run, and between runs."""
+        self.stops.request_at_once()
 
     @property
     def rip(self) -> int:
@@ -184,8 +200,22 @@ class Engine:
     def restore(self, context: unicorn.unicorn_py3.unicorn.UcContext) -> None:
         self._uc.context_restore(context)
 
+    def keep(self) -> KeptProcessor:
+        """The registers and what was executed, for :meth:`show`. Between runs only."""
+        return KeptProcessor(self.save(), self.stops.keep(), frozenset(self.traps))
+
+    def show(self, kept: KeptProcessor) -> None:
+        """Be in the state that was kept, of this engine or of one like it. Between runs only."""
+        self.restore(kept.context)
+        self.stops.show(kept.executed)
+        self.traps.clear()
+        self.traps.update(kept.traps)
+        self.pending = None
+        self._forget_page_fault()
+
     def _flush_tlb(self) -> None:
         uclib.uc_ctl(self.handle, _CTL_TLB_FLUSH)
+        self.stops.forget()
 
     def _flush_code(self) -> None:
         self._uc.ctl_flush_tb()
@@ -193,6 +223,7 @@ class Engine:
 
     def close(self) -> None:
         """Free the engine and its translations. The engine cannot be used afterwards."""
+        self.closed = True
         self.space.flush_tlb = self.space.flush_code = _closed
         self._callbacks.clear()
         # The bindings free the C object when the last reference to theirs goes.
@@ -234,25 +265,27 @@ class Engine:
                     try:
                         yield
                     except KeyboardInterrupt as interrupt:
-                        self._interrupted(interrupt)
+                        self.interrupted(interrupt)
                     # An exception cannot travel through the engine's C frames: it is kept until
                     # the run has ended.
                     try:
                         self.on_syscall()
                     except BaseException as exception:
-                        self._end_with(exception)
+                        self.end_with(exception)
             except KeyboardInterrupt as interrupt:
-                self._interrupted(interrupt)
+                self.interrupted(interrupt)
 
-    def _interrupted(self, interrupt: KeyboardInterrupt) -> None:
+    def interrupted(self, interrupt: KeyboardInterrupt) -> None:
+        """Ctrl-C has come in a callback of the engine."""
         if self.on_interrupt is None:
-            self._end_with(interrupt)
+            self.end_with(interrupt)
         else:
             self.on_interrupt(interrupt)
 
-    def _end_with(self, exception: BaseException) -> None:
+    def end_with(self, exception: BaseException) -> None:
+        """End the run that is on; :meth:`run` then raises ``exception``. For callbacks."""
         self.pending = exception
-        self.stops.request()
+        self.stops.request_at_once()
 
     def _cpuid(self, _uc: int) -> int:
         values = self._cpuid_registers.load()
@@ -314,14 +347,14 @@ class Engine:
         # The landing page is not the user's: the first user instruction faults there, and that
         # proves the switch. Further faults bring the engine's exception state to where it stays.
         for start in (system_page, system_page + 0x200, system_page + 0x200):
-            _emu_start(self.handle, ctypes.c_uint64(start), self._zero, self._zero, self._no_count)
+            ENTER(self.handle, ctypes.c_uint64(start), self._zero, self._zero, self._no_count)
         if uc.reg_read(x86_const.UC_X86_REG_CS) != _USER_CS or self.rip != system_page + 0x200:
             raise RuntimeError(
                 "the Unicorn engine did not reach ring 3; is this version supported?"
             )
         self._cr2.values[0] = _NO_FAULT
         self._cr2.store()
-        self._flush_tlb()
+        uclib.uc_ctl(self.handle, _CTL_TLB_FLUSH)
 
 
 def _no_kernel() -> None:

@@ -9,7 +9,9 @@ Two things are made use of:
   it needs it for ARM's IT blocks) leaves these calls out. The question at the start of each block
   remains, so a stop is exact, and memory accesses are about twice as fast.
 * That question is itself a call of a helper. Where translated blocks lie, and how the call looks
-  in them, is what :mod:`stops` needs to put a better helper in its place.
+  in them, is what :mod:`stops` needs to put something better in its place.
+* Of other helpers, those that the library exports by name, better ones can be made
+  (:mod:`helper_code`), when it is known where the engine keeps the guest's registers.
 
 Nothing of this is assumed: each place is the only one that behaves as expected in a probe, or
 there is none, and the engine is used as it comes or refused.
@@ -18,11 +20,19 @@ there is none, and the engine is used as it comes or refused.
 from __future__ import annotations
 
 import ctypes
+import mmap
 import struct
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from typing import NamedTuple
 
 import unicorn
+from unicorn import x86_const
+from unicorn.unicorn_py3.unicorn import uclib
+
+from .host_code import HostCode, HostCodeError, is_supported
 
 # The four flags hook_insert, first_tb, no_exit_request, init_done lie side by side, in a word of
 # their own before the jmp_bufs, and a first run changes them from 0,0,0,1 to 0,1,0,1.
@@ -40,6 +50,19 @@ _SIZES_AT, _CODE_AT = 0x14, 0x20
 #: Descriptions of blocks, and the code behind them, begin at multiples of this.
 _ALIGNMENT = 64
 _NEAR = 1 << 16
+_FLAGS_AT = 0x10
+# Farther than a direct call reaches, and so many nearer places are taken at most.
+_FAR, _PLACES = 1 << 32, 64
+# Bytes for the translations of the other probe.
+_BUFFER = 1 << 24
+_NORESERVE = getattr(mmap, "MAP_NORESERVE", 0)
+# Code for the other probe: a jump, and where it goes.
+_JUMP, _TARGETS = 0x1010, (0x1100, 0x1200)
+# Bytes of the engine's state in which RIP and the flags lie, and a flag that users may change.
+_STATE, _AC = 512, 0x40000
+# float_status (fpu/softfloat-types.h), flags of its exceptions and a mode; ZF as helpers set it.
+_ROUNDING_IN_STATUS, _FLAGS_IN_STATUS = 1, 2
+_INEXACT, _UPWARD, _ZF = b"\x20", 2, b"\x40"
 
 
 class Translations(NamedTuple):
@@ -166,3 +189,173 @@ def helper_called(block: int, places: Translations, zero_argument: bytes) -> int
             slot = behind + 6 + struct.unpack_from("<i", code, at + 4)[0]
             return int.from_bytes(ctypes.string_at(slot, 8), "little")
     return 0
+
+
+@contextmanager
+def translations_far_away(size: int) -> Iterator[None]:
+    """Within this, an engine that is initialised (by mapping memory) gets its buffer of ``size``
+    bytes for blocks far from the library, so that blocks call helpers through pointers, which can
+    be replaced.
+
+    Nearer addresses are taken for that long; where the host has none to spare the buffer is near.
+    """
+    with ExitStack() as held:
+        for length in (_FAR, *[size] * _PLACES) if sys.platform != "win32" else ():
+            try:
+                place = mmap.mmap(-1, length, mmap.MAP_PRIVATE | mmap.MAP_ANON | _NORESERVE)
+            except OSError:
+                break
+            held.enter_context(place)
+            address = ctypes.addressof(ctypes.c_char.from_buffer(place))
+            if length == size and abs(address - helper("lookup_tb_ptr")) > _FAR:
+                place.close()  # the engine gets this one, or one that is as far away
+                break
+        yield
+
+
+class Registers(NamedTuple):
+    """Where the engine keeps what helpers need, as offsets in what they get as their first
+    argument: RIP, RFLAGS, the flags of the processor's mode, the state of SSE's arithmetic, and the
+    result of the last comparison."""
+
+    eip: int
+    eflags: int
+    hflags: int
+    sse: int
+    cc_src: int
+
+
+def helper(name: str) -> int:
+    """The address of one of the engine's helpers; 0 if the library does not tell."""
+    try:
+        function = getattr(uclib, f"helper_{name}_x86_64")
+    except AttributeError:
+        return 0
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
+
+
+@cache
+def registers() -> Registers | None:
+    """Where registers are; None if that is not clear, or helpers are called another way than on
+    Unix."""
+    places = translations()
+    if places is None or not is_supported() or sys.platform == "win32":
+        return None
+    if not all(map(helper, ("lookup_tb_ptr", "addsd", "ucomisd"))):
+        return None
+    try:
+        state = _Watched(places)
+        return Registers(state.eip(), state.eflags(), state.hflags(), *_float_state())
+    except (ValueError, HostCodeError):
+        return None
+
+
+def _float_state() -> tuple[int, int]:
+    """Offsets of the state of SSE's arithmetic and of the result of a comparison: what helpers
+    change that are called with an empty state. Raises ValueError if that is not clear."""
+    state, a, b = (ctypes.create_string_buffer(size) for size in (1 << 16, 64, 64))
+    function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
+
+    def changed(name: str, left: float, right: float) -> int:
+        struct.pack_into("<d", a, 0, left)
+        struct.pack_into("<d", b, 0, right)
+        function(helper(name))(state, a, b)
+        image = state.raw
+        (_,) = image.strip(b"\0")  # one byte has changed
+        return len(image.rstrip(b"\0")) - 1
+
+    flags = changed("addsd", 1.0, 2.0**-60)
+    sse = flags - _FLAGS_IN_STATUS
+    state[sse + _ROUNDING_IN_STATUS] = _UPWARD
+    struct.pack_into("<d", a, 0, 1.0)
+    function(helper("addsd"))(state, a, b)
+    if state[flags] != _INEXACT or struct.unpack_from("<d", a)[0] <= 1.0:
+        raise ValueError("the state of arithmetic is not as expected")
+    ctypes.memset(state, 0, len(state))
+    cc_src = changed("ucomisd", 1.0, 1.0)
+    if state[cc_src] != _ZF:
+        raise ValueError("comparisons are not as expected")
+    return sse, cc_src
+
+
+class _Watched:
+    """A small engine of which is known where it keeps its registers."""
+
+    def __init__(self, places: Translations) -> None:
+        with translations_far_away(_BUFFER):
+            self._uc = uc = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
+            uc.ctl_set_tcg_buffer_size(_BUFFER)
+            uc.mem_map(0x1000, 4096)
+        uc.mem_write(_JUMP, b"\xff\xe0")  # jmp rax
+        for address in _TARGETS:
+            uc.mem_write(address, _HLT)
+        self._run(_TARGETS[0])
+        self._block = self._block_of(last_block(uc, places), places)
+        start, size = _CODE.unpack_from(ctypes.string_at(self._block, 64), _CODE_AT)
+        lookup = helper("lookup_tb_ptr").to_bytes(8, "little")
+        slot = start + ctypes.string_at(start, size).index(lookup)
+        # Two cells, and code: mov [rip + first], rdi; jmp [rip + second].
+        recorder = HostCode(8192, 4096, None)
+        code = b"\x48\x89\x3d" + struct.pack("<i", -4096 - 7)
+        code += b"\xff\x25" + struct.pack("<i", 8 - 4096 - 13)
+        ctypes.memmove(recorder.address + 8, lookup, 8)
+        ctypes.memmove(recorder.address + 4096, code, len(code))
+        recorder.seal()
+        ctypes.memmove(slot, (recorder.address + 4096).to_bytes(8, "little"), 8)
+        self._run(_TARGETS[0])
+        self._state = int.from_bytes(ctypes.string_at(recorder.address, 8), "little")
+        ctypes.memmove(slot, lookup, 8)
+        recorder.close()
+        if not self._state:
+            raise ValueError("the helper was not called")
+
+    def _run(self, target: int) -> None:
+        self._uc.reg_write(x86_const.UC_X86_REG_RAX, target)
+        self._uc.emu_start(_JUMP, 0)
+
+    @staticmethod
+    def _block_of(near: int, places: Translations) -> int:
+        start = near & -4096
+        for block in range(start, start + _NEAR, _ALIGNMENT):
+            image = ctypes.string_at(block, 64)
+            if (
+                int.from_bytes(image[:8], "little") == _JUMP
+                and _CODE.unpack_from(image, _CODE_AT)[0] == block + places.code
+            ):
+                return block
+        raise ValueError("a block was not found")
+
+    def _words(self, form: str) -> list[int]:
+        """The state as words of the size ``form`` (of struct)."""
+        count = _STATE // struct.calcsize(form)
+        return list(struct.unpack(f"<{count}{form}", ctypes.string_at(self._state, _STATE)))
+
+    def eip(self) -> int:
+        """Offset of RIP."""
+        seen = []
+        for target in _TARGETS:
+            self._run(target)
+            rip = self._uc.reg_read(x86_const.UC_X86_REG_RIP)
+            seen.append({at for at, word in enumerate(self._words("Q")) if word == rip})
+        return 8 * _only(set.intersection(*seen))
+
+    def eflags(self) -> int:
+        """Offset of RFLAGS, of which AC can be changed at will."""
+        self._uc.reg_write(x86_const.UC_X86_REG_EFLAGS, 0x202)
+        before = self._words("I")
+        self._uc.reg_write(x86_const.UC_X86_REG_EFLAGS, 0x202 | _AC)
+        after = self._words("I")
+        self._uc.reg_write(x86_const.UC_X86_REG_EFLAGS, 0x202)
+        pairs = enumerate(zip(before, after, strict=True))
+        return 4 * _only(at for at, (old, new) in pairs if old ^ new == _AC)
+
+    def hflags(self) -> int:
+        """Offset of the flags of the processor's mode, which a block has a copy of."""
+        flags = int.from_bytes(ctypes.string_at(self._block + _FLAGS_AT, 4), "little")
+        return 4 * _only(at for at, word in enumerate(self._words("I")) if flags and word == flags)
+
+
+def _only(found: Iterable[int]) -> int:
+    """The only one of ``found``. Raises ValueError if there are more, or none."""
+    (one,) = found
+    return one

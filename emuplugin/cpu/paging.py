@@ -33,8 +33,8 @@ class PageTables:
         self.root = physical.allocate(1)
         #: How many pages the tables themselves take.
         self.count = 1
-        # 2 MiB-aligned virtual address >> 21 -> index of its page table's first word.
-        self._leaf: dict[int, int] = {}
+        #: 2 MiB-aligned virtual address >> 21 -> index of its page table's first word.
+        self.leaf: dict[int, int] = {}
 
     def map(self, virtual: int, physical: int, pages: int, flags: int) -> None:
         """Map ``pages`` pages linearly. ``flags`` are page-table entry bits; PRESENT is added."""
@@ -55,7 +55,7 @@ class PageTables:
         while pages:
             index = (virtual >> PAGE_SHIFT) & (_ENTRIES - 1)
             count = min(pages, _ENTRIES - index)
-            table = self._leaf.get(virtual >> _TABLE_SHIFT)
+            table = self.leaf.get(virtual >> _TABLE_SHIFT)
             if table is not None:
                 entries = self._words[table + index : table + index + count]
                 present += count - entries.tolist().count(0)
@@ -66,7 +66,7 @@ class PageTables:
 
     def entry(self, virtual: int) -> int:
         """The page-table entry of one page, 0 where there is none."""
-        table = self._leaf.get(virtual >> _TABLE_SHIFT)
+        table = self.leaf.get(virtual >> _TABLE_SHIFT)
         return 0 if table is None else self._words[table + ((virtual >> PAGE_SHIFT) & 511)]
 
     def entries(self, virtual: int, pages: int) -> array[int]:
@@ -75,7 +75,7 @@ class PageTables:
         while pages:
             index = (virtual >> PAGE_SHIFT) & (_ENTRIES - 1)
             count = min(pages, _ENTRIES - index)
-            table = self._leaf.get(virtual >> _TABLE_SHIFT)
+            table = self.leaf.get(virtual >> _TABLE_SHIFT)
             if table is None:
                 result.frombytes(bytes(count * 8))
             else:
@@ -87,9 +87,9 @@ class PageTables:
     def _run(self, virtual: int, pages: int) -> tuple[int, int]:
         """Word index of the entry for ``virtual``, and how many entries follow in its table."""
         index = (virtual >> PAGE_SHIFT) & (_ENTRIES - 1)
-        table = self._leaf.get(virtual >> _TABLE_SHIFT)
+        table = self.leaf.get(virtual >> _TABLE_SHIFT)
         if table is None:
-            table = self._leaf[virtual >> _TABLE_SHIFT] = self._make_table(virtual)
+            table = self.leaf[virtual >> _TABLE_SHIFT] = self._make_table(virtual)
         return table + index, min(pages, _ENTRIES - index)
 
     def _make_table(self, virtual: int) -> int:

@@ -11,6 +11,10 @@ import ctypes
 import mmap
 import sys
 from bisect import insort
+from itertools import pairwise
+
+from .host_pages import Pagemap, is_supported, map_file, map_zeros
+from .page_store import PageStore, Run, clip, keep_as_bytes, keep_in_file, merge
 
 PAGE_SIZE = 4096
 PAGE_SHIFT = 12
@@ -21,6 +25,8 @@ _MAX_SPAN = 1 << 39
 _MAP_NORESERVE = 0x4000
 # From this size on, giving pages back to the host is cheaper than writing zeros over them.
 _ADVISE_FROM = 1 << 16
+# How much is compared at once where content is copied back.
+_CHUNK = 1 << 16
 
 
 class OutOfPhysicalMemoryError(Exception):
@@ -35,6 +41,9 @@ def page_count(size: int) -> int:
 class PhysicalMemory:
     """``span`` bytes of guest-physical addresses from 0 up, allocated by contiguous pages."""
 
+    #: Whether what is kept is copied back page by page, as on hosts that offer nothing better.
+    copying = not is_supported()
+
     def __init__(self, span: int) -> None:
         self.span = min(span, _MAX_SPAN) & -PAGE_SIZE
         self._map = _reserve(self.span)
@@ -44,6 +53,10 @@ class PhysicalMemory:
         self.words = self.bytes.cast("Q")
         # Free spans [start, pages], sorted by start; neighbours are always merged.
         self._free: list[tuple[int, int]] = [(0, self.span >> PAGE_SHIFT)]
+        # What the mapping shows where nothing was written, and the parts of it that it no longer
+        # shows. None: zeros.
+        self._shown: PageStore | None = None
+        self._hidden: list[Run] = []
 
     def allocate(self, pages: int, align: int = 1) -> int:
         """The address of the first free span of ``pages`` zeroed pages; ``align`` is in pages."""
@@ -96,9 +109,129 @@ class PhysicalMemory:
             and sys.platform == "linux"  # elsewhere MADV_DONTNEED may keep the content
             and not (address | size) & (mmap.PAGESIZE - 1)
         ):
+            if self._shown is not None:
+                run = (address >> PAGE_SHIFT, size >> PAGE_SHIFT)
+                hidden = clip(self._shown.runs, (run,))
+                if hidden:
+                    # Giving the pages back would bring up what the file holds.
+                    map_zeros(self.pointer + address, size)
+                    self._hidden = merge((*self._hidden, *hidden), 0)
+                    return
             self._map.madvise(mmap.MADV_DONTNEED, address, size)
         else:
             self.bytes[address : address + size] = bytes(size)
+
+    # --- keeping what is there --------------------------------------------------------------
+
+    @property
+    def allocated(self) -> list[Run]:
+        """The spans that are in use: first page and number of pages."""
+        ends = [(0, 0), *self._free, (self.span, 0)]
+        runs = []
+        for (address, pages), (following, _) in pairwise(ends):
+            start = (address >> PAGE_SHIFT) + pages
+            if start << PAGE_SHIFT < following:
+                runs.append((start, (following - start * PAGE_SIZE) >> PAGE_SHIFT))
+        return runs
+
+    def keep(self) -> PageStore:
+        """All that is there now, for :meth:`show`, of this memory or of another one."""
+        store = None
+        if not self.copying:
+            try:
+                store = self._keep_by_view()
+            except OSError:
+                store = None  # the host has no more files for this, or tells nothing
+        if store is None:
+            store = keep_as_bytes(self.bytes, self._used())
+        store.free = tuple(self._free)
+        return store
+
+    def show(self, store: PageStore) -> None:
+        """Have the content, and the free spans, that were there when ``store`` was kept. What is
+        written from now on stays out of it."""
+        if self.copying or store.fd is None:
+            self._copy_back(store)
+        elif self._shown is store:
+            # Drops what was written: the file shows again, or zeros.
+            self._map.madvise(mmap.MADV_DONTNEED)
+            self._view(store, self._hidden)
+        else:
+            map_zeros(self.pointer, self.span)
+            self._shown = store
+            self._view(store, store.runs)
+        self._free = list(store.free)
+
+    def _keep_by_view(self) -> PageStore | None:
+        shown = self._shown
+        with Pagemap() as pagemap:
+            allocated = self.allocated
+            own = [
+                (start + first, count)
+                for start, pages in allocated
+                for first, count in pagemap.own(self.pointer + (start << PAGE_SHIFT), pages)
+            ]
+        if shown is not None:
+            if not own and not self._hidden and shown.free == tuple(self._free):
+                return shown
+            own = clip(merge((*own, *shown.runs), 0), allocated)
+        runs = merge(own)
+        store = keep_in_file(self.bytes, runs)
+        if store is not None:
+            map_zeros(self.pointer, self.span)
+            self._shown = store
+            self._view(store, runs)
+        return store
+
+    def _view(self, store: PageStore, runs: list[Run] | tuple[Run, ...]) -> None:
+        """Show parts of the runs of ``store``."""
+        assert store.fd is not None
+        offset = store.offset
+        for whole in store.runs:
+            for start, count in clip((whole,), runs) if runs is not store.runs else (whole,):
+                map_file(
+                    self.pointer + (start << PAGE_SHIFT),
+                    count << PAGE_SHIFT,
+                    store.fd,
+                    offset + ((start - whole[0]) << PAGE_SHIFT),
+                )
+            offset += whole[1] << PAGE_SHIFT
+        self._hidden = []
+
+    def _used(self) -> list[Run]:
+        """Runs that cover all pages which are not zero."""
+        zeros = bytes(_CHUNK)
+        found = []
+        for start, pages in self.allocated:
+            end = start + pages
+            while start < end:
+                count = min(end - start, _CHUNK >> PAGE_SHIFT)
+                part = self.bytes[start << PAGE_SHIFT : (start + count) << PAGE_SHIFT]
+                if bytes(part) != zeros[: len(part)]:
+                    found.append((start, count))
+                start += count
+        return merge(found, 0)
+
+    def _copy_back(self, store: PageStore) -> None:
+        """Write what differs. What the mapping shows of a file meanwhile does not matter."""
+        kept, zeros = store.read(), bytes(_CHUNK)
+        for start, pages in merge((*self.allocated, *store.runs), 0):
+            inside = clip(store.runs, ((start, pages),))
+            at = start
+            for first, count in (*inside, (start + pages, 0)):
+                for address in range(at << PAGE_SHIFT, first << PAGE_SHIFT, _CHUNK):
+                    self._put(address, zeros[: (first << PAGE_SHIFT) - address])
+                at = first + count
+        for (start, _), content in zip(store.runs, kept, strict=True):
+            for at in range(0, len(content), _CHUNK):
+                self._put((start << PAGE_SHIFT) + at, content[at : at + _CHUNK])
+
+    def _put(self, address: int, chunk: bytes) -> None:
+        """Write ``chunk`` unless it is there already: whoever shares memory with others or with a
+        file has it shared still."""
+        part = self.bytes[address : address + len(chunk)]
+        if part.tobytes() != chunk:
+            part[:] = chunk
 
     def close(self) -> None:
         """Unmap everything. No view of the memory may be in use any more."""

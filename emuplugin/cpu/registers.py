@@ -63,8 +63,10 @@ GENERAL = (
     RFLAGS,
 )
 
-_read_batch = uclib.uc_reg_read_batch
-_write_batch = uclib.uc_reg_write_batch
+# Functions of the engine, without the bindings' checks of each argument, which cost more than the
+# functions: what is passed are ctypes objects of the right types.
+READ, WRITE = uclib["uc_reg_read_batch"], uclib["uc_reg_write_batch"]
+ENTER = uclib["uc_emu_start"]
 
 
 class Batch:
@@ -74,7 +76,7 @@ class Batch:
     registers are 16 bytes and take two slots (low, high): name them in ``wide``.
     """
 
-    __slots__ = ("_arguments", "_keep", "_load", "_store", "values")
+    __slots__ = ("_arguments", "_keep", "_load", "_registers", "_store", "values")
 
     def __init__(self, handle: ctypes.c_void_p, registers: Sequence[int], wide: Sequence[int] = ()):
         count = len(registers) + len(wide)
@@ -86,7 +88,12 @@ class Batch:
         pointers = (ctypes.c_void_p * count)(*addresses)
         self._keep = (numbers, pointers)
         self._arguments = (handle, numbers, pointers, ctypes.c_int(count))
-        self._load, self._store = _read_batch, _write_batch
+        self._load, self._store = READ, WRITE
+        self._registers = registers, wide
+
+    def of(self, handle: ctypes.c_void_p) -> Batch:
+        """The same registers of another engine."""
+        return Batch(handle, *self._registers)
 
     def load(self) -> ctypes.Array[ctypes.c_uint64]:
         """Read the registers into ``values`` and return it."""

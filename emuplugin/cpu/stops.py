@@ -15,8 +15,25 @@ from typing import Protocol
 import unicorn
 from unicorn.unicorn_py3.unicorn import uclib
 
-from .counting_code import CODE_AT, ZERO_ARGUMENT, Cells, counting_code
-from .engine_internals import helper_called, last_block, translations
+from .counting_code import (
+    CELL,
+    CODE_AT,
+    MAX_INLINE,
+    QUANTUM,
+    TABLE_ENTRIES,
+    ZERO_ARGUMENT,
+    Cells,
+    counting_code,
+)
+from .engine_internals import (
+    Translations,
+    helper,
+    helper_called,
+    last_block,
+    registers,
+    translations,
+)
+from .helper_code import HELPERS, HelperCode, helper_code
 from .host_code import HostCode, HostCodeError, is_supported
 
 # How far behind the cursor a new block is looked for: more than any block takes.
@@ -33,6 +50,11 @@ class Stops(Protocol):
     exact: bool
 
     @property
+    def left_at(self) -> int:
+        """The host's address of a word that is not 0 if the last run has ended because of a stop,
+        where that is known."""
+
+    @property
     def executed(self) -> int:
         """Instructions that have run, as far as that is known between runs."""
 
@@ -40,10 +62,23 @@ class Stops(Protocol):
         """Stop before the block with which more than ``instructions`` would have run from now."""
 
     def request(self) -> None:
-        """Stop the run that is on, or the next, before its next block. Any thread may ask."""
+        """Stop the run that is on, or the next, soon. Any thread may ask."""
+
+    def request_at_once(self) -> None:
+        """Stop the run before its next block. For callbacks from the run, and between runs."""
+
+    def keep(self) -> tuple[int, int]:
+        """How many instructions have run and how many are left until a stop, for :meth:`show`.
+        Between runs only."""
+
+    def show(self, kept: tuple[int, int]) -> None:
+        """Count on as if it were that moment again. No stop is due."""
 
     def take(self) -> bool:
         """Whether a stop was due; from now on it no longer is."""
+
+    def withdraw(self) -> None:
+        """The run has ended for good: no stop is due that was requested."""
 
     def take_expired(self) -> bool:
         """Whether the armed number of instructions was used up; see :meth:`arm`."""
@@ -54,6 +89,9 @@ class Stops(Protocol):
 
     def lapse(self) -> None:
         """Some time has passed: called now and then by whoever keeps the host's time."""
+
+    def forget(self) -> None:
+        """The guest's addresses may lead elsewhere: nothing may be known of where blocks are."""
 
     def flushed(self) -> None:
         """All translations were thrown away."""
@@ -68,10 +106,10 @@ def stops(uc: unicorn.Uc, buffer_size: int) -> Stops:
     places = translations() if is_supported() else None
     if places is not None:
         block = last_block(uc, places)
-        helper = helper_called(block, places, ZERO_ARGUMENT) if block else 0
-        if helper:
+        asked = helper_called(block, places, ZERO_ARGUMENT) if block else 0
+        if asked:
             try:
-                return _CountedStops(uc, block, helper, buffer_size)
+                return _CountedStops(uc, places, block, asked, buffer_size)
             except HostCodeError as error:
                 warnings.warn(
                     f"instructions are estimated, and runs do not repeat: {error}",
@@ -86,27 +124,44 @@ class _CountedStops:
 
     exact = True
 
-    def __init__(self, uc: unicorn.Uc, block: int, helper: int, buffer_size: int) -> None:
-        places = translations()
-        assert places is not None
+    def __init__(
+        self, uc: unicorn.Uc, places: Translations, block: int, asked: int, buffer_size: int
+    ) -> None:
+        self._handle = uc._uch
         code = counting_code(places)
+        found = registers()
+        helpers = helper_code(CODE_AT + len(code.content), places.code, found) if found else None
+        content = code.content + (helpers.content if helpers else b"")
+        size = CODE_AT + len(content)
         # A block calls a helper that is near directly, and then a stub must be near as well.
-        far = abs(helper - block) > _DIRECT + buffer_size
-        self._code = HostCode(CODE_AT + len(code.content), CODE_AT, None if far else block)
+        # Where the code is near, the counting fits into the blocks.
+        inline = MAX_INLINE
+        try:
+            self._code = HostCode(size, CODE_AT, block)
+        except HostCodeError:
+            if abs(asked - block) <= _DIRECT + buffer_size:
+                raise
+            self._code = HostCode(size, CODE_AT, None)
+            inline = 0
         base = self._code.address
         self._cells = cells = Cells.from_address(base)
         # The first block of an engine lies at the start of the buffer, in its first page.
         start = block & -_PAGE
-        cells.emu_stop, cells.helper = _EMU_STOP, helper
+        cells.emu_stop, cells.engine, cells.helper = _EMU_STOP, self._handle.value, asked
         cells.start = cells.cursor = start
         cells.window, cells.end = _WINDOW, start + buffer_size
-        cells.stubs = base + code.stubs
+        cells.stubs, cells.inline, cells.quantum = base + code.stubs, inline, QUANTUM
+        cells.table = cells.table_end = base + CELL["spare"]
+        self._table = bytearray()
+        if helpers is not None:
+            self._replace(helpers)
         self._until = 0
-        ctypes.memmove(base + CODE_AT, code.content, len(code.content))
+        self._expired = False
+        ctypes.memmove(base + CODE_AT, content, len(content))
         self._code.seal()
         hook = ctypes.c_size_t()
         error = uclib.uc_hook_add(
-            uc._uch,
+            self._handle,
             ctypes.byref(hook),
             ctypes.c_int(unicorn.UC_HOOK_EDGE_GENERATED),
             ctypes.c_void_p(base + code.patcher),
@@ -117,12 +172,27 @@ class _CountedStops:
         if error:
             self._code.close()
             raise unicorn.UcError(error)
-        self._handle = uc._uch
+
+    def _replace(self, helpers: HelperCode) -> None:
+        cells = self._cells
+        originals = [helper(name) for name in HELPERS]
+        for pair, original, entry in zip(cells.pairs, originals, helpers.entries, strict=False):
+            pair[0], pair[1] = original, self._code.address + entry
+        cells.low, cells.span = min(originals), max(originals) - min(originals)
+        self._table = bytearray(16 * TABLE_ENTRIES)
+        cells.table = ctypes.addressof(ctypes.c_char.from_buffer(self._table))
+        cells.table_end = cells.table + len(self._table)
+        self.forget()
 
     @property
     def executed(self) -> int:
-        done: int = self._until - self._cells.remaining
+        cells = self._cells
+        done: int = self._until - cells.remaining - cells.reserve
         return done
+
+    @property
+    def left_at(self) -> int:
+        return self._code.address + CELL["left"]
 
     @property
     def missed(self) -> int:
@@ -132,12 +202,34 @@ class _CountedStops:
 
     def arm(self, instructions: int) -> None:
         self._until = self.executed + instructions
-        self._cells.remaining = instructions
+        self._provide(instructions)
+
+    def _provide(self, instructions: int) -> None:
+        cells = self._cells
+        cells.remaining = min(instructions, QUANTUM)
+        cells.reserve = instructions - cells.remaining
+
+    def keep(self) -> tuple[int, int]:
+        executed = self.executed
+        return executed, self._until - executed
+
+    def show(self, kept: tuple[int, int]) -> None:
+        executed, remaining = kept
+        self._until = executed + remaining
+        self._expired = False
+        self._cells.left = self._cells.requested = 0
+        self._provide(remaining)
 
     def request(self) -> None:
         self._cells.requested = 1
         if self._cells.missed:
             uclib.uc_emu_stop(self._handle)
+
+    def request_at_once(self) -> None:
+        cells = self._cells
+        cells.reserve += cells.remaining
+        cells.remaining = 0
+        self.request()
 
     def trapped(self) -> None:
         cells = self._cells
@@ -147,24 +239,35 @@ class _CountedStops:
 
     def take(self) -> bool:
         cells = self._cells
-        cells.left = 0
+        left, cells.left = cells.left, 0
+        if not left and not cells.missed:
+            return self._expired  # it has ended by itself: a request is for the next run
         if cells.requested:
             cells.requested = 0
             return True
-        return bool(cells.expired)
+        if left:
+            self._expired = True
+        return self._expired
+
+    def withdraw(self) -> None:
+        self._cells.left = self._cells.requested = 0
 
     def take_expired(self) -> bool:
-        cells = self._cells
-        if cells.expired:
-            cells.expired = 0
-            return True
-        return False
+        expired, self._expired = self._expired, False
+        return expired
 
     def lapse(self) -> None:
         """Nothing: instructions are counted."""
 
+    def forget(self) -> None:
+        cells = self._cells
+        if self._table:
+            ctypes.memset(cells.table, 0, len(self._table))
+            ctypes.c_uint64.from_address(cells.table).value = 1  # no key: its place is the next
+
     def flushed(self) -> None:
         self._cells.cursor = self._cells.start
+        self.forget()
 
     def close(self) -> None:
         self._code.close()
@@ -179,6 +282,11 @@ class _EstimatedStops:
         self._handle = uc._uch
         self._requested = self._expired = False
         self._until = self._remaining = 0
+        self._left = ctypes.c_uint64(0)
+
+    @property
+    def left_at(self) -> int:
+        return ctypes.addressof(self._left)
 
     @property
     def executed(self) -> int:
@@ -187,6 +295,17 @@ class _EstimatedStops:
     def arm(self, instructions: int) -> None:
         self._until = self.executed + instructions
         self._remaining = instructions
+
+    def request_at_once(self) -> None:
+        self.request()
+
+    def keep(self) -> tuple[int, int]:
+        return self.executed, self._remaining
+
+    def show(self, kept: tuple[int, int]) -> None:
+        executed, remaining = kept
+        self._requested = self._expired = False
+        self._until, self._remaining = executed + remaining, remaining
 
     def request(self) -> None:
         self._requested = True
@@ -199,6 +318,9 @@ class _EstimatedStops:
         due, self._requested = self._requested or self._expired, False
         return due
 
+    def withdraw(self) -> None:
+        self._requested = False
+
     def take_expired(self) -> bool:
         expired, self._expired = self._expired, False
         return expired
@@ -206,6 +328,9 @@ class _EstimatedStops:
     def lapse(self) -> None:
         self._remaining = 0
         self._expired = True
+
+    def forget(self) -> None:
+        """Nothing is known."""
 
     def flushed(self) -> None:
         """Nothing depends on where translations are."""

@@ -129,6 +129,10 @@ class PclnTable:
         function = self.find(pc)
         return () if function is None else function.frames(pc)
 
+    def gofunc(self, offset: int, size: int) -> bytes:
+        """Bytes of a FUNCDATA record, fewer where the file ends; see :meth:`Func.funcdata`."""
+        return bytes(self._gofunc[offset : offset + size])
+
     def name_at(self, offset: int) -> str:
         """The function name at an offset into ``funcnametab``."""
         return _string(self._names, offset)

@@ -110,6 +110,12 @@ class _Positions:
         return file, 0 if self._line is None else max(self._line[2], 0)
 
 
+def disassembled(code: bytes, address: int) -> Iterator[tuple[int, str]]:
+    """The instructions of some code that lies at ``address``: where each lies, and its text."""
+    for item in _engine().disasm(code, address):
+        yield item.address, f"{item.mnemonic} {item.op_str}".rstrip()
+
+
 @cache
 def _engine() -> Cs:
     # Loaded when it is first used: hardly anything needs it.

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from html import escape
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 from emuplugin.inspection.functions import C
 from emuplugin.inspection.packages import STANDARD
 from emuplugin.inspection.to_dict import header, plain
+from emuplugin.pages import page
 
 if TYPE_CHECKING:
     from emuplugin.inspection.functions import Function
     from emuplugin.inspection.inspection import Inspection
 
-_PAGE: Final = "page"
 _MAX_CODE: Final = 400_000
 """Bytes of code that the page holds disassembled, of functions outside the standard library."""
 
@@ -37,23 +34,13 @@ class Numbers:
 
 def to_html(inspection: Inspection) -> str:
     """The page."""
-    parts = files("emuplugin.inspection").joinpath(_PAGE)
-    read = {
-        name: parts.joinpath(f"page.{name}").read_text(encoding="utf-8")
-        for name in ("html", "css", "js")
-    }
-    # "<" would end the script element where a string of the plugin holds "</script>".
-    data = json.dumps(_data(inspection), separators=(",", ":")).replace("<", "\\u003c")
-    page = read["html"]
-    for mark, text in (
-        ("{{title}}", escape(f"{inspection.plugin_path}: inspection")),
-        ("{{style}}", read["css"].rstrip()),
-        ("{{script}}", read["js"].rstrip()),
-        ("{{data}}", data),
-    ):
-        before, _, behind = page.partition(mark)
-        page = before + text + behind
-    return page
+    return page(
+        "emuplugin.inspection",
+        "page",
+        title=f"{inspection.plugin_path}: inspection",
+        data=_data(inspection),
+        parts={},
+    )
 
 
 def _data(inspection: Inspection) -> dict[str, Any]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from math import prod
+from struct import calcsize
 from typing import Any, NamedTuple, cast
 
 from emuplugin.errors import UnsupportedTypeError
 from emuplugin.isolation.wire import WireError
+from emuplugin.values.batches import numbers_from
 
 _LETTERS = frozenset("?bhiqBHIQfd")
 # Python objects ("O") above all must never come from there: NumPy takes them for pointers.
@@ -67,6 +69,17 @@ class Numbers(NamedTuple):
         if self.descr:
             found["descr"] = self.descr
         return found
+
+
+def arrays(found: Any) -> tuple[Any, ...]:
+    """What ``Function.array`` returns, of formats and bytes; WireError if they are not such."""
+    if type(found) is not tuple:
+        raise WireError("no arrays")
+    for item in found:
+        good = type(item) is tuple and tuple(map(type, item)) == (str, bytes)
+        if not good or item[0] not in _LETTERS or len(item[1]) % calcsize(item[0]):
+            raise WireError("arrays that are none")
+    return tuple(numbers_from(*item) for item in found)
 
 
 def _is_type(value: Any) -> bool:

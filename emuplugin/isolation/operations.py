@@ -18,9 +18,11 @@ from emuplugin.values.arrays import ArrayView
 from emuplugin.values.buffers import Buffered
 from emuplugin.values.channels import ChannelView
 from emuplugin.values.error_values import HeldInterface
+from emuplugin.values.function import Function
 from emuplugin.values.gotype import GoType
 from emuplugin.values.interfaces import Interface
 from emuplugin.values.maps import MapView
+from emuplugin.values.methods import BoundMethod
 from emuplugin.values.pointers import Pointer
 from emuplugin.values.slices import SliceView
 from emuplugin.values.structs import StructView
@@ -41,6 +43,7 @@ _METHODS: Final[dict[str, tuple[Callable[..., Any], ...]]] = {
     "recv_ok": (ChannelView.recv_ok,),
     "close": (ChannelView.close,),
     "make": (TypeObject.make,),
+    "map": (Function.map, BoundMethod.map),
 }
 
 _MACHINE: Final[dict[str, Callable[..., Any]]] = {
@@ -236,6 +239,13 @@ def numbers(target: Buffered) -> tuple[Any, ...]:
     return (numbers.letter, numbers.typestr, numbers.shape, numbers.descr, count, bytes(data))
 
 
+def array(target: Function | BoundMethod, *args: Any) -> tuple[tuple[str, bytes], ...]:
+    """``target.array(...)``: the format and the bytes of each result."""
+    found = target.array(*args)
+    results = found if isinstance(found, tuple) else () if found is None else (found,)
+    return tuple((memoryview(result).format, bytes(result)) for result in results)
+
+
 def copy(target: Any) -> tuple[Any, list[Any]]:
     """``to_python``, flat: what is reached twice must be one object, and chains may be long.
 
@@ -273,7 +283,7 @@ def json(target: Any, indent: str) -> str:
 
 _OWNERS: Final[dict[Callable[..., Any], type]] = {
     method: owner
-    for owner in (SliceView, MapView, ChannelView, TypeObject)
+    for owner in (SliceView, MapView, ChannelView, TypeObject, Function, BoundMethod)
     for name, methods in _METHODS.items()
     for method in methods
     if vars(owner).get(name) is method
@@ -308,6 +318,7 @@ OPERATIONS: Final[dict[int, Callable[..., Any]]] = {
     Op.NEXT: next_,
     Op.DO: do,
     Op.NUMBERS: numbers,
+    Op.ARRAY: array,
     Op.COPY: copy,
     Op.JSON: json,
 }

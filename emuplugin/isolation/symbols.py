@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from emuplugin.errors import ClosedError, DeadMachineError
+from emuplugin.isolation.numbers import arrays
 from emuplugin.isolation.proxy import Proxy, set_up
 from emuplugin.isolation.things import Op
 from emuplugin.values import Function, Variable
+from emuplugin.values.batches import transposed
 from emuplugin.values.function import Signed
 
 if TYPE_CHECKING:
@@ -70,6 +73,18 @@ class _Callable(Proxy, Signed):
         found: tuple[Any, ...] = self._ask(Op.RESULTS, *args)
         return found
 
+    def map(self, *iterables: Iterable[Any]) -> list[Any]:
+        """Call it for each item, with one message; see :meth:`emuplugin.Function.map`."""
+        found: list[Any] = self._ask(Op.DO, "map", *map(list, transposed(iterables)))
+        return found
+
+    def array(self, *arguments: Any) -> Any:
+        """Call it for each number, with one message; see :meth:`emuplugin.Function.array`."""
+        found = self._end.trusted(arrays, self._ask(Op.ARRAY, *map(_sent, arguments)))
+        if len(found) == 1:
+            return found[0]
+        return found or None
+
     async def call_async(self, *args: Any) -> Any:
         """Call it in a thread of the machine's; see :meth:`emuplugin.Function.call_async`."""
         return await self._end.asynchronous.call(self, *args)
@@ -83,6 +98,15 @@ class _Callable(Proxy, Signed):
             return f"{self.name}{self._type.signature.removeprefix('func')}"
         except (ClosedError, DeadMachineError):
             return None
+
+
+def _sent(value: Any) -> Any:
+    """An argument of ``array``: what has a buffer or is a number goes as it is."""
+    try:
+        memoryview(value)
+    except TypeError:
+        return list(value) if isinstance(value, Iterable) else value
+    return value
 
 
 class RemoteFunction(_Callable, Function):

@@ -83,6 +83,7 @@ class Op(IntEnum):
     COPY = 28
     JSON = 29
     NEXT = 30
+    ARRAY = 31
 
 
 #: Facts with names that may come from the worker. They are made without running anything of theirs.
@@ -120,9 +121,9 @@ KNOWN_BASES: Final[dict[str, type[BaseException]]] = FAILURES | {
 #: Attributes that exceptions of emuplugin have.
 FACTS: Final = frozenset(
     (
-        "allowed", "code", "exit_code", "key", "known", "limit", "message", "name", "number",
-        "output", "path", "plugin_path", "reason", "rip", "setting", "signal", "text", "traceback",
-        "type", "used", "value", "version",
+        "allowed", "code", "exit_code", "index", "key", "known", "limit", "message", "name",
+        "number", "output", "path", "plugin_path", "reason", "rip", "setting", "signal", "text",
+        "traceback", "type", "used", "value", "version",
     )
 )  # fmt: skip
 

@@ -38,11 +38,14 @@ _MAX_STACK_SIZE = 1_000_000_000  # runtime/proc.go: main
 
 @dataclass(frozen=True, slots=True)
 class BootStep:
-    """One step that was done: its name, what of the runtime it stands for, and its seconds."""
+    """One step that was done: its name, what of the runtime it stands for, and its seconds. The
+    guest had executed ``began`` instructions when it began, and ``instructions`` in it."""
 
     name: str
     stands_for: str
     seconds: float
+    began: int
+    instructions: int
 
 
 class Boot:
@@ -93,7 +96,11 @@ class Boot:
     def call(self, name: str, *ints: int) -> int:
         """Call a function of the runtime on g0."""
         runtime = self.runtime
-        return runtime.call_on(self.g0, runtime.process.stack[1], runtime.function(name), *ints)
+        top, entry = runtime.process.stack[1], runtime.function(name)
+        result = runtime.call_on(self.g0, top, entry, *ints)
+        if runtime.witness is not None:
+            runtime.witness.called(name, ints, result)
+        return result
 
     def module_field(self, path: str) -> int:
         return self.runtime.get_at(self.moduledata, "runtime.moduledata", path)
@@ -115,10 +122,16 @@ def boot(state: Boot) -> list[BootStep]:
     Raises what the guest runs into, which means a plugin that was tampered with.
     """
     done = []
+    kernel, witness = state.kernel, state.runtime.witness
     for step, stands_for in STEPS:
-        start = perf_counter()
+        start, began = perf_counter(), kernel.instructions
         step(state)
-        done.append(BootStep(step.__name__, stands_for, perf_counter() - start))
+        seconds = perf_counter() - start
+        done.append(
+            BootStep(step.__name__, stands_for, seconds, began, kernel.instructions - began)
+        )
+        if witness is not None:
+            witness.stepped(done[-1])
     return done
 
 

@@ -13,14 +13,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from struct import pack
+from struct import Struct, pack
 from typing import NamedTuple
 
 from emuplugin.cpu import registers as reg
+from emuplugin.cpu.crossing import ASTRAY, RESULTS, Crossing, Landing
+from emuplugin.cpu.engine import UNKNOWN_END
 
-from .goruntime import INTEGER_REGISTERS, CallResult, GoRuntime
+from .goruntime import FLOAT_REGISTERS, INTEGER_REGISTERS, CallResult, GoRuntime
 from .stubs import CALL_SIZES, CallStub
 from .traceback import TraceFrame
+
+#: How the closure and so many integers lie in the arguments of a crossing, and floats behind nine.
+_WORDS = tuple(Struct(f"<{1 + count}Q") for count in range(len(INTEGER_REGISTERS) + 1))
+_FLOATS_AT = 1 + len(INTEGER_REGISTERS)
 
 
 class PanicValue(NamedTuple):
@@ -84,10 +90,17 @@ class Caller:
         self._defer = layout.offset("runtime.g", "_defer")
         self._top = self._engine.batch(reg.RSP)
         self._in = self._engine.batch(*INTEGER_REGISTERS, reg.RDX, reg.R14, reg.RSP, reg.RBP)
-        self._out = self._engine.batch(reg.RAX, reg.RIP, reg.R14)
         self._control = self._engine.batch(reg.RSP, reg.RIP)
+        self._landing = Landing()
+        self._words_call = self.crossing(0, INTEGER_REGISTERS, (reg.RAX,))
+        # Calls with anything, perhaps on the stack: their frame may lie deeper.
+        self._landing_below = Landing()
+        ints, floats = INTEGER_REGISTERS, FLOAT_REGISTERS
+        outputs = (reg.RSP, *ints, *floats)
+        self._any_ints = self.crossing(0, ints, outputs, self._landing_below)
+        self._any = self.crossing(0, (*ints, *reg.XMM), outputs, self._landing_below)
         self._generation = -1
-        self._base_top = self._entry_rsp = self._back = self._top_word = self._return_word = 0
+        self._base_top = self._top_word = self._return_word = self._back = 0
         self._gopark = runtime.function("runtime.gopark")
         self._systemstack = runtime.function("runtime.systemstack.abi0")
         process.trap(runtime.stubs.idle, self._idle)
@@ -113,67 +126,92 @@ class Caller:
     ) -> CallResult | Panic | Goexit:
         """Call Go code by ABIInternal. ``stack`` is the start of the outgoing-argument area,
         ``stack_size`` its whole size: arguments, results and spill space."""
-        if self.enter_host is not None:
-            self.enter_host()
+        self.prepare()
         runtime, memory, host = self.runtime, self._memory, self.active
         stub = self._stub(stack_size)
-        # The stack moves when it grows: ask where it is now.
-        base = memory.read_u64(host.g + self._stktopsp) - 8
-        self.waited = host.g
+        base = self._base_top - 8
         if stub.room > CALL_SIZES[0]:
+            self.waited = host.g
             runtime.start(stub.entry, host.g, base)
-            base = self._top.load()[0]
+            base = self._top.load()[0]  # the stack moves when it grows
         area = base - stub.frame
         if stack:
             memory.write(area, stack)
         memory.write_u64(base - 8, 0)  # no saved frame pointer
         memory.write_u64(area - 8, stub.back)
-        if floats:
-            runtime.set_floats(floats)
-        runtime.start(entry, host.g, area - 8, ints, context)
-        area = self._top.load()[0]
-        ended, host.ended = host.ended, None
-        if isinstance(ended, (Panic, Goexit)):
+        landing, crossing = self._landing_below, self._any if floats else self._any_ints
+        landing.rsp, landing.g, landing.back = area - 8, host.g, stub.back
+        words = crossing.arguments
+        _WORDS[len(ints)].pack_into(words, 0, context, *ints)
+        for index, value in enumerate(floats):
+            words[_FLOATS_AT + 2 * index] = value
+        crossing.start_at(entry)
+        ended = self._run(crossing, host)
+        if ended is not None and not isinstance(ended, Returned):
             return ended
-        registers = ended or Returned(runtime.results(), runtime.float_results())
-        results = memory.read(area, stack_size) if stack_size else b""
+        found = crossing.results[RESULTS:]
+        registers = ended or Returned(tuple(found[1:10]), tuple(found[10::2]))
+        results = memory.read(found[0], stack_size) if stack_size else b""
         return CallResult(registers.ints, registers.floats, results)
 
     def call_words(self, entry: int, closure: int, words: Sequence[int]) -> int | Panic | Goexit:
-        """Call a function whose arguments are integers in registers, for its first integer result.
+        """Call a function whose arguments are integers in registers; its first integer result."""
+        self.prepare()
+        crossing = self._words_call
+        _WORDS[len(words)].pack_into(crossing.arguments, 0, closure, *words)
+        crossing.start_at(entry)
+        ended = self.cross(crossing)
+        if ended is None:
+            result: int = crossing.results[RESULTS]
+            return result
+        return ended.ints[0] if isinstance(ended, Returned) else ended
 
-        The fast way in and out: one transfer of registers each way, one run, no allocation.
-        """
+    def crossing(
+        self,
+        entry: int,
+        inputs: Sequence[int],
+        outputs: Sequence[int],
+        landing: Landing | None = None,
+    ) -> Crossing:
+        """A way in and out for calls of the code at ``entry``; the closure is the first argument,
+        before ``inputs``."""
+        return Crossing(self._engine, landing or self._landing, entry, (reg.RDX, *inputs), outputs)
+
+    def prepare(self) -> None:
+        """To be called before the arguments of a call are put where they travel: it may run the
+        guest, and with it other calls."""
         if self.enter_host is not None:
             self.enter_host()
-        space, host = self._space, self.active
-        if space.generation != self._generation or self._words[self._top_word] != self._base_top:
+        if (
+            self._space.generation != self._generation
+            or self._words[self._top_word] != self._base_top
+        ):
             self._find_stack()
-        values = self._in.values
-        for index, word in enumerate(words):
-            values[index] = word
-        values[9] = closure
-        values[10] = self.waited = host.g
-        values[11] = self._entry_rsp
-        values[12] = 0
-        self._in.store()
+
+    def cross(self, crossing: Crossing) -> Panic | Goexit | Returned | None:
+        """Make a call whose arguments are all in ``crossing``; see :meth:`prepare`. None if it has
+        returned and left its results there, else how it ended before."""
         self._words[self._return_word] = self._back
+        return self._run(crossing, self.active)
+
+    def _run(self, crossing: Crossing, host: HostGoroutine) -> Panic | Goexit | Returned | None:
+        self.waited = host.g
         self._watchdog.begin()
         try:
-            error = self._engine.enter(entry)
-            out = self._out.load()
-            if out[1] != self._back or out[2] != host.g or self._engine.pending is not None:
-                self._kernel.go_on(error)
+            try:
+                error = crossing.run()
+            except KeyboardInterrupt as interrupt:
+                self._engine.interrupted(interrupt)
+                self._engine.stop_at_once()
+                error = UNKNOWN_END
+            if error or self._engine.pending is not None:
+                self._kernel.go_on(error & ~ASTRAY)
+                crossing.read()
                 ended, host.ended = host.ended, None
-                if isinstance(ended, (Panic, Goexit)):
-                    return ended
-                if ended is not None:
-                    return ended.ints[0]
-                out = self._out.load()
+                return ended
         finally:
             self._watchdog.end()
-        result: int = out[0]
-        return result
+        return None
 
     def switch(self, host: HostGoroutine) -> None:
         """Make calls on another goroutine from now on."""
@@ -182,15 +220,16 @@ class Caller:
 
     def _find_stack(self) -> None:
         """Where the goroutine's top frame lies now, as indices of physical memory's words."""
-        memory, g = self._memory, self.active.g
+        memory, g, landing = self._memory, self.active.g, self._landing
         top = memory.read_u64(g + self._stktopsp)
         stub = self.runtime.stubs.calls[0]
         self._generation = self._space.generation
         self._base_top = top
-        self._entry_rsp = top - 8 - stub.frame - 8
-        self._back = stub.back
+        landing.rsp = top - 8 - stub.frame - 8
+        landing.g = g
+        landing.back = self._back = stub.back
         self._top_word = memory.physical(g + self._stktopsp, 8) >> 3
-        self._return_word = memory.physical(self._entry_rsp, 8) >> 3
+        self._return_word = memory.physical(landing.rsp, 8) >> 3
         memory.write_u64(top - 16, 0)  # no saved frame pointer
 
     def _stub(self, stack_size: int) -> CallStub:

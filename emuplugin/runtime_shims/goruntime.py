@@ -16,6 +16,7 @@ from .image import TLS_G, Image
 from .layouts import Layout
 from .process import Process
 from .stubs import CallStub, Stubs
+from .witness import Witness
 
 #: Integer argument registers of ABIInternal, in order (cmd/compile/abi-internal.md).
 INTEGER_REGISTERS = (
@@ -38,6 +39,8 @@ class GoRuntime:
 
     def __init__(self, process: Process, image: Image, layout: Layout) -> None:
         self.process, self.layout = process, layout
+        #: Is told what is set below, while the runtime boots.
+        self.witness: Witness | None = None
         #: The images whose symbols are the runtime's: whoever came first defines.
         self.images: list[Image] = [image]
         self.memory = process.memory
@@ -94,6 +97,8 @@ class GoRuntime:
         field = self.layout.field(type_name, path)
         at = self.address(variable) + field.offset
         self.memory.write(at, (value & ((1 << 8 * field.size) - 1)).to_bytes(field.size, "little"))
+        if self.witness is not None:
+            self.witness.wrote(_joined(variable, path), at, field.size, value)
 
     def set_if_present(self, variable: str, value: int, path: str = "") -> None:
         """Like :meth:`set`; nothing where this version has no such variable or field."""
@@ -116,6 +121,8 @@ class GoRuntime:
         field = self.layout.field(type_name, path)
         data = (value & ((1 << 8 * field.size) - 1)).to_bytes(field.size, "little")
         self.memory.write(base + field.offset, data)
+        if self.witness is not None:
+            self.witness.wrote(f"({type_name}).{path}", base + field.offset, field.size, value)
 
     # --- goroutines -------------------------------------------------------------------------
 
@@ -178,3 +185,7 @@ class GoRuntime:
         values = self._floats_in.values
         for index, value in enumerate(floats):
             values[2 * index] = value
+
+
+def _joined(variable: str, path: str) -> str:
+    return f"{variable}.{path}" if path else variable

@@ -55,7 +55,7 @@ class InitTrace:
     """What initialising one package took, as ``GODEBUG=inittrace=1`` tells it.
 
     ``functions`` are Go's names; ``seconds`` is host time; ``bytes`` and ``allocations`` are of
-    the heap, counted by the runtime.
+    the heap, counted by the runtime; ``instructions`` were executed by the guest.
     """
 
     package: str
@@ -63,6 +63,7 @@ class InitTrace:
     seconds: float
     bytes: int
     allocations: int
+    instructions: int
 
 
 def init_tasks(runtime: GoRuntime, moduledata: int) -> Iterator[InitTask]:

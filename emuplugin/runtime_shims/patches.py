@@ -14,9 +14,8 @@ from emuplugin.cpu.address_space import PAGE_SIZE, PROT_EXEC, PROT_READ
 from emuplugin.errors import FormatError
 
 from .process import Process
-from .stubs import HLT, STUBS_BASE
+from .stubs import COPIES_BASE, HLT
 
-_COPIES = STUBS_BASE + PAGE_SIZE
 # First instructions of functions that the compiler makes (cmd/internal/obj/x86/obj6.go:
 # stacksplit): none of them refers to its own address.
 _PROLOGUES = {
@@ -37,7 +36,7 @@ class EntryTraps:
     def __init__(self, process: Process, page: int = 0) -> None:
         """``page`` tells several of one process apart."""
         self._process = process
-        self._next = _COPIES + page * PAGE_SIZE
+        self._next = COPIES_BASE + page * PAGE_SIZE
         self._originals: dict[int, tuple[bytes, int]] = {}
         process.space.map(self._next, PAGE_SIZE, PROT_READ | PROT_EXEC, "[emuplugin traps]")
 
@@ -48,7 +47,7 @@ class EntryTraps:
         known = self._originals.get(entry)
         copy = self._copy(entry) if known is None else known[1]
         memory.write(entry, HLT)
-        self._process.space.flush_code()
+        self._process.space.code_changed()
 
         def trapped() -> bool:
             if action():
@@ -63,7 +62,7 @@ class EntryTraps:
     def remove(self, entry: int) -> None:
         """Put the function back as it was."""
         self._process.memory.write(entry, self._originals[entry][0])
-        self._process.space.flush_code()
+        self._process.space.code_changed()
 
     def _copy(self, entry: int) -> int:
         memory = self._process.memory

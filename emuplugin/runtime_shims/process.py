@@ -25,17 +25,23 @@ _GO_HEAP = 0xC0 << 32  # where boot.py lets it start
 _SPAN_FACTOR = 1 if sys.platform == "win32" else 16
 
 
+def make_engine(sandbox: Sandbox) -> Engine:
+    """A processor with its memory, as large as the sandbox allows, and nothing in it."""
+    physical = PhysicalMemory(sandbox.limits.memory * _SPAN_FACTOR)
+    space = AddressSpace(physical, sandbox.limits.memory >> PAGE_SHIFT)
+    # The heap grows by pieces, and large slices are to be one buffer for Python.
+    space.keep_together(_GO_HEAP, physical.span // 2)
+    return Engine(space, _SYSTEM_PAGE)
+
+
 class Process:
     """An empty process with one thread, a thread area for ``runtime.tlsg`` and a stack."""
 
     def __init__(self, sandbox: Sandbox) -> None:
-        pages = sandbox.limits.memory >> PAGE_SHIFT
-        self.physical = PhysicalMemory(sandbox.limits.memory * _SPAN_FACTOR)
-        self.space = AddressSpace(self.physical, pages)
-        # The heap grows by pieces, and large slices are to be one buffer for Python.
-        self.space.keep_together(_GO_HEAP, self.physical.span // 2)
+        self.engine = make_engine(sandbox)
+        self.space = self.engine.space
+        self.physical = self.space.physical
         self.memory = Memory(self.space)
-        self.engine = Engine(self.space, _SYSTEM_PAGE)
         self.kernel = Kernel(self.engine, self.space, sandbox)
         # All below the first plugin (0x4_0000_0000), the stubs at 0x3_0000_0000 too.
         self.kernel.protect(_SYSTEM_PAGE, 2 << 32)

@@ -32,13 +32,15 @@ from .interruption import Interruption
 from .joining import initialise_newcomers, unify_types
 from .layouts import find_layout
 from .libc.library import CLibrary
+from .loops import Loops
 from .preemption import Preemption
 from .process import Process
 from .roots import Root, Roots
 from .runtime_packages import is_of_runtime
 from .signalling import Signalling
-from .stubs import STUBS_BASE
+from .stubs import LOOPS_BASE, STUBS_BASE
 from .type_area import TypeArea
+from .witness import Witness
 
 Outcome = CallResult | Panic | Goexit
 
@@ -101,8 +103,8 @@ class Module:
 class Program:
     """See the module. ``modules`` are in the order of loading; the first brought the runtime."""
 
-    def __init__(self, sandbox: Sandbox, file: ElfFile) -> None:
-        """Map and boot. Raises OpenError and what the guest runs into."""
+    def __init__(self, sandbox: Sandbox, file: ElfFile, witness: Witness | None = None) -> None:
+        """Map and boot; ``witness`` is told how. Raises OpenError and what the guest runs into."""
         info = file.build_info
         if info is None:
             raise UnsupportedGoVersionError("the plugin has no Go build info")
@@ -121,6 +123,8 @@ class Program:
             self.library = CLibrary(process)
             image = map_image(process.space, file, self.library.resolve, first=True)
             self.timings["map and relocate"] = perf_counter() - start
+            if witness is not None:
+                witness.mapped(process, image)
             self.runtime = GoRuntime(process, image, layout)
             first = Module(image, image.base + moduledata, self.runtime)
             self.modules = [first]
@@ -140,7 +144,9 @@ class Program:
             self._boot = Boot(self.runtime, first.moduledata)
             if has_c_code(file):
                 self._boot.thread_start = CThreads(self.runtime, self.library).start
+            self.runtime.witness = witness
             self.boot_steps: list[BootStep] = boot(self._boot)
+            self.runtime.witness = None
             if self._boot.thread_start:
                 tell_c_that_go_runs(self.runtime, self.call_runtime)
             self.timings["boot the runtime"] = perf_counter() - start
@@ -192,6 +198,12 @@ class Program:
             self.preemption.tick()
 
     @cached_property
+    def loops(self) -> Loops:
+        """Code that calls functions many times."""
+        morestack = self.runtime.function("runtime.morestack_noctxt.abi0")
+        return Loops(self.process, LOOPS_BASE, morestack)
+
+    @cached_property
     def type_area(self) -> TypeArea:
         """Where types made at run time lie."""
         return TypeArea(self.runtime)
@@ -235,6 +247,7 @@ class Program:
             tasks.sort(key=lambda entry: not is_of_runtime(entry[0]))
             for package, names, task in tasks:
                 before, start = counter.read(), perf_counter()
+                began = self.process.kernel.instructions
                 if not task.run(self.runtime.memory, call):
                     break
                 seconds, after = perf_counter() - start, counter.read()
@@ -245,6 +258,7 @@ class Program:
                         seconds,
                         after[0] - before[0],
                         after[1] - before[1],
+                        self.process.kernel.instructions - began,
                     )
                 )
         finally:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from itertools import count
 from struct import pack
 
 from emuplugin.cpu.address_space import PROT_READ, PROT_WRITE
@@ -21,23 +22,30 @@ _SLOTS = 1 << 20
 _GROWTH = 512  # slots; a multiple of the 8 that a byte of the mask covers
 _MASK_BASE = ROOTS_BASE + 8 * _SLOTS
 _KIND_UNSAFE_POINTER = 26
+_numbers = count(1)
+
+
+class Returned(deque[tuple[int, int]]):
+    """Slots of roots that were dropped, and the holders' numbers. It lives on when a machine goes
+    back to a snapshot: those who were there then may be gone since."""
 
 
 class Root:
-    """Keeps the heap object at ``address`` alive until it is released or dropped."""
+    """Keeps the heap object at ``address`` alive until it is released or dropped. ``number`` tells
+    it from all others that ever had its slot."""
 
-    __slots__ = ("__weakref__", "_slot", "_table", "address")
+    __slots__ = ("__weakref__", "_number", "_slot", "_table", "address")
 
-    def __init__(self, table: Roots, slot: int, address: int) -> None:
+    def __init__(self, table: Roots, slot: int, address: int, number: int) -> None:
         self.address = address
-        self._slot = slot
+        self._slot, self._number = slot, number
         self._table: Roots | None = table
 
     def release(self) -> None:
         """Let the object go. Further calls do nothing."""
         table, self._table = self._table, None
         if table is not None:
-            table.give_back(self._slot)
+            table.returned.append((self._slot, self._number))
 
     __del__ = release
 
@@ -52,7 +60,9 @@ class Roots:
         self._size = 0
         self._free: list[int] = []
         #: Roots are dropped whenever Python likes, in any thread: their slots are queued here.
-        self.returned: deque[int] = deque()
+        self.returned = Returned()
+        # Who holds each slot that is in use.
+        self._holders: dict[int, int] = {}
         self._write_barrier = runtime.address("runtime.writeBarrier")
         self._store = store
         self._pointer_type = 0
@@ -63,7 +73,7 @@ class Roots:
 
     def __len__(self) -> int:
         """How many roots are held."""
-        return self._size - len(self._free) - len(self.returned)
+        return len(self.alive())
 
     def hold(self, address: int, call: Callable[[str, int, int, int], object]) -> Root:
         """Root the object at ``address``. ``call`` runs a runtime function with integers."""
@@ -78,11 +88,19 @@ class Roots:
             call("runtime.typedmemmove", self._pointer(), at, source)
         else:
             self._memory.write_u64(at, address)
-        return Root(self, slot, address)
+        number = self._holders[slot] = next(_numbers)
+        return Root(self, slot, address, number)
 
-    def give_back(self, slot: int) -> None:
-        """Called by roots; any thread."""
-        self.returned.append(slot)
+    def alive(self) -> dict[int, int]:
+        """The slots in use and their holders' numbers."""
+        gone = set(self.returned)
+        return {slot: number for slot, number in self._holders.items() if (slot, number) not in gone}
+
+    def went_back(self, alive: dict[int, int]) -> None:
+        """The table is as it was in a snapshot; of those who held slots then only these live."""
+        for slot, number in self._holders.items():
+            if alive.get(slot) != number:
+                self.returned.append((slot, number))
 
     def collect(self) -> None:
         """Clear the slots in ``returned``, so that the collector forgets what they held."""
@@ -91,7 +109,10 @@ class Roots:
         if self._memory.read_u32(self._write_barrier):
             return
         while self.returned:
-            slot = self.returned.popleft()
+            slot, number = self.returned.popleft()
+            if self._holders.get(slot) != number:
+                continue  # from after the snapshot that the machine went back to, or known already
+            del self._holders[slot]
             self._memory.write_u64(ROOTS_BASE + 8 * slot, 0)
             self._free.append(slot)
 

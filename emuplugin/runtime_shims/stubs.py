@@ -11,15 +11,21 @@ The module's data segment is the table of roots: pointers that Python holds.
 from __future__ import annotations
 
 import struct
+from bisect import bisect_right
 from typing import NamedTuple
 
 from emuplugin.cpu.address_space import PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE, AddressSpace
 from emuplugin.cpu.memory import Memory
 
+from . import loops
 from .layouts import Layout
 from .map_stubs import map_stubs
 
 STUBS_BASE = 0x3_0000_0000
+#: Places for code that is made later; see :mod:`loops`.
+LOOPS_BASE = STUBS_BASE + PAGE_SIZE
+#: Where traps keep copies of instructions: in no module, for nothing is to be interrupted there.
+COPIES_BASE = STUBS_BASE + 0xC000
 _TABLES = STUBS_BASE + 0x10000
 ROOTS_BASE = STUBS_BASE + 0x1000000
 ROOTS_MAX = 0x1000000
@@ -120,6 +126,9 @@ class Stubs:
         #: Functions that are called by name, like those of the plugins.
         self.symbols = {stub.name: self._place(*stub) for stub in map_stubs()}
         memory.write(STUBS_BASE, self._code)
+        for number in range(loops.SLOTS):
+            start = LOOPS_BASE + number * loops.SLOT
+            self._functions.append(_Function("emuplugin.loop", start, loops.frames()))
         #: A func value whose code is ``idle``.
         self.idle_value = _TABLES
         memory.write_u64(self.idle_value, self.idle)
@@ -133,7 +142,7 @@ class Stubs:
     @property
     def end(self) -> int:
         """The address behind all stub code."""
-        return STUBS_BASE + PAGE_SIZE
+        return LOOPS_BASE + loops.SLOTS * loops.SLOT
 
     def _place(self, name: str, code: bytes, frames: tuple[tuple[int, int], ...]) -> int:
         address = STUBS_BASE + len(self._code)
@@ -207,17 +216,18 @@ class Stubs:
             records += bytes(-len(records) % 8)
             names += function.name.encode() + b"\0"
             tables += _pc_table(function.frames)
-        entries += struct.pack("<I", len(self._code))
+        size = self.end - STUBS_BASE
+        entries += struct.pack("<I", size)
         index = bytes(entries).ljust(index_size, b"\0") + bytes(records)
         # struct stackmap {n, nbit}: one map of no bits, as runtime.no_pointers_stackmap.
         stack_map = struct.pack("<ii", 2, 0)
-        bucket = bytes(20)  # struct findfuncbucket: all functions are found from the first on
+        buckets = _buckets([function.start - STUBS_BASE for function in self._functions], size)
         header_at = at
         at += 80
         addresses = {}
         for name, content in (
             ("names", bytes(names)), ("tables", bytes(tables)), ("index", index),
-            ("bucket", bucket), ("gofunc", stack_map), ("modulename", b"emuplugin"),
+            ("buckets", buckets), ("gofunc", stack_map), ("modulename", b"emuplugin"),
         ):  # fmt: skip
             addresses[name] = at
             self._memory.write(at, content)
@@ -244,11 +254,11 @@ class Stubs:
         module = at
         fields = {
             "pcHeader": header_at,
-            "findfunctab": addresses["bucket"],
+            "findfunctab": addresses["buckets"],
             "minpc": STUBS_BASE,
-            "maxpc": STUBS_BASE + len(self._code),
+            "maxpc": self.end,
             "text": STUBS_BASE,
-            "etext": STUBS_BASE + len(self._code),
+            "etext": self.end,
             "gofunc": addresses["gofunc"],
             "data": ROOTS_BASE,
             "edata": ROOTS_BASE,
@@ -275,6 +285,16 @@ class Stubs:
         self._memory.write_u64(at + 8, length)
         if not string:
             self._memory.write_u64(at + 16, length)
+
+
+def _buckets(starts: list[int], size: int) -> bytes:
+    """``runtime.findfunctab``: which function begins last at or before each 256 bytes of code
+    (``runtime/symtab.go: findfuncbucket``)."""
+    table = bytearray()
+    for bucket in range(0, size, 4096):
+        found = [bisect_right(starts, bucket + 256 * part) - 1 for part in range(16)]
+        table += struct.pack("<I16B", found[0], *(index - found[0] for index in found))
+    return bytes(table)
 
 
 def _pc_table(frames: tuple[tuple[int, int], ...]) -> bytes:

@@ -38,6 +38,11 @@ class TypeArea:
         runtime.set_at(module, "runtime.moduledata", "types", self.start)
         runtime.set_at(module, "runtime.moduledata", "etypes", self.end)
 
+    @property
+    def used(self) -> int:
+        """The address behind all that is there."""
+        return self._next
+
     def store(self, data: bytes) -> int:
         """The address of a copy of ``data``, a multiple of 16."""
         address = self.allocate(len(data))

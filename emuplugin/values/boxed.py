@@ -29,6 +29,8 @@ class View(Live):
         object.__setattr__(self, "_codec", codec)
         object.__setattr__(self, "_address", address)
         object.__setattr__(self, "_owner", owner)
+        if owner is not None and codec.context.newcomers is not None:
+            codec.context.newcomers.add(self)
 
 
 class BoxedCodec(Codec):

@@ -35,6 +35,8 @@ class ChannelView(Live):
     def __init__(self, codec: ChannelCodec, root: Root) -> None:
         self._codec = codec
         self._root = root
+        if codec.context.newcomers is not None:
+            codec.context.newcomers.add(self)
 
     def __len__(self) -> int:
         return self._context.memory.read_u64(self._root.address + QCOUNT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from emuplugin.errors import EmulationError
 from emuplugin.values.asynchronous import Worker
@@ -20,6 +21,9 @@ from emuplugin.values.scheduling import Scheduling
 from emuplugin.values.type_index import TypeIndex
 from emuplugin.values.types import Types
 
+if TYPE_CHECKING:
+    from emuplugin.values.newcomers import Newcomers
+
 
 class Context:
     """The types, codecs and heap of one machine. A machine makes one, after it has booted."""
@@ -30,7 +34,10 @@ class Context:
         self.heap = Heap(guest)
         self._codecs: dict[GoType, Codec] = {}
         self._methods: dict[GoType, MethodTable] = {}
-        self._type_sources: list[Callable[[], Iterable[GoType]]] = []
+        #: Who is asked for the types of each plugin.
+        self.type_sources: list[Callable[[], Iterable[GoType]]] = []
+        #: Values that are not in a snapshot, where there is one.
+        self.newcomers: Newcomers | None = None
 
     @property
     def memory(self) -> Memory:
@@ -59,13 +66,31 @@ class Context:
 
     def add_types(self, source: Callable[[], Iterable[GoType]]) -> None:
         """Tell of the types of one more plugin; ``source`` is asked when they are needed."""
-        self._type_sources.append(source)
+        self.type_sources.append(source)
         self.__dict__.pop("index", None)
+
+    def parts(self) -> list[object]:
+        """What holds state of its own that goes with the machine's memory."""
+        late = [vars(self).get(name) for name in ("made_types", "python_functions")]
+        parts: list[object] = [self.heap, self.heap.descriptors, *(part for part in late if part is not None)]
+        if "python_functions" in vars(self):
+            parts.append(self.python_functions.handles)
+        if "python_objects" in vars(self):
+            objects = self.python_objects
+            parts += [objects, objects.handles, objects.types]
+        return parts
+
+    def forget_types(self, start: int, end: int) -> None:
+        """The type descriptors in ``[start, end)`` of guest memory are no more."""
+        for known in (self._codecs, self._methods):
+            for go_type in [found for found in known if start <= found.address < end]:
+                del known[go_type]  # type: ignore[attr-defined]
+        self.types.forget(start, end)
 
     @cached_property
     def index(self) -> TypeIndex:
         """The types of all plugins by name."""
-        return TypeIndex(found for source in self._type_sources for found in source())
+        return TypeIndex(found for source in self.type_sources for found in source())
 
     @cached_property
     def worker(self) -> Worker:

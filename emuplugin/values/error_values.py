@@ -30,7 +30,7 @@ _MOST_WRAPPED = 100  # errors that are looked at for a Python exception that the
 _NEW_ERROR_ITAB = "go:itab.*errors.errorString,error"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class HeldInterface:
     """A non-nil interface value with methods. ``root`` keeps ``data`` alive if it is not nil."""
 
@@ -70,7 +70,10 @@ class ErrorCodec(Codec):
         if isinstance(python_object, BaseException):
             return python_object
         root = self.context.guest.hold(data) if data else None
-        return HeldInterface(self.context, itab, data, root)
+        held = HeldInterface(self.context, itab, data, root)
+        if self.context.newcomers is not None:
+            self.context.newcomers.add(held)
+        return held
 
     def finish(self, value: HeldInterface | BaseException | None) -> BaseException | None:
         if not isinstance(value, HeldInterface):
@@ -78,6 +81,12 @@ class ErrorCodec(Codec):
         error = GoError(self._message(value), value.dynamic_type.string, value=value)
         if len(self.context.python_objects):
             error.__cause__ = self._cause(value)
+        return error
+
+    def of_words(self, itab: int, data: int) -> BaseException:
+        """The error that an interface holds which is not nil. The caller holds the lock."""
+        error = self.finish(self.decode(_INTERFACE.pack(itab, data), None))
+        assert error is not None
         return error
 
     def encode(self, value: Any, allocations: Allocations) -> bytes:

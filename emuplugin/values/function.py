@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import inspect
 from abc import abstractmethod
+from collections.abc import Callable, Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from emuplugin.errors import ClosedError, DeadMachineError, StaleError
+from emuplugin.values.batches import BatchPlan, Target
+from emuplugin.values.gone import Gone
 from emuplugin.values.gotype import GoType
 from emuplugin.values.guest import Root
 from emuplugin.values.plan import CallPlan
 
 if TYPE_CHECKING:
     from emuplugin.values.context import Context
+
+T = TypeVar("T")
 
 
 class _Signature:
@@ -78,17 +83,16 @@ class Function(Signed):
         self._root = closure
         self._context = context
         self.__name__ = self.__qualname__ = name
+        if closure is not None and context.newcomers is not None:
+            context.newcomers.add(self)
 
     @property
     def go_type(self) -> GoType:
         return self._go_type
 
     def __call__(self, *args: Any) -> Any:
-        plan = self._plan
         try:
-            if plan.only_integers:
-                return plan.call_integers(self.address, self.closure, args)
-            return plan.outcome(plan.call(self.address, self.closure, args))
+            return self._call(args)
         except StaleError as error:
             raise self._stale(error) from None
 
@@ -99,9 +103,44 @@ class Function(Signed):
         except StaleError as error:
             raise self._stale(error) from None
 
+    def expire(self) -> None:
+        """The func value, or the plugin, is no more: the machine went back."""
+        gone: Any = Gone(self.go_type)
+        self._context, self._go_type = gone, gone.type
+        for cached in ("_plan", "_call"):
+            self.__dict__.pop(cached, None)
+
     def _stale(self, error: StaleError) -> StaleError:
         """The error by this function's name, if it is this function that is stale."""
-        return StaleError(self.name) if self._context.guest.state == "closed" else error
+        if self._context.guest.state != "closed":
+            return error
+        return StaleError(self.name, restored=error.restored)
+
+    def map(self, *iterables: Iterable[Any]) -> list[Any]:
+        """Call it for each item, as ``[f(x) for x in xs]``: ``f.map(xs)``, ``f.map(xs, ys)``.
+
+        The calls are made by a loop in the guest, which takes a small part of the time of so many
+        calls from Python. There is an iterable for each parameter; the shortest ends it. All items
+        are converted before the first call. The first call that panics or returns an error ends it
+        with that exception, whose ``index`` tells which it was. Limits of a call are those of
+        all calls together.
+        """
+        return self._many(lambda batch, target: batch.map(target, iterables))
+
+    def array(self, *arguments: Any) -> Any:
+        """:meth:`map` from numbers to numbers: ``f.array(xs, ys)``, ``f.array(xs, 2)``.
+
+        Arguments are buffers (arrays, memoryviews, NumPy's arrays), which are copied as they are if
+        their numbers are of the parameter's type; or other iterables; or single values, which all
+        calls get. The result is an ``array.array`` (of bool a memoryview), or a tuple of them.
+        """
+        return self._many(lambda batch, target: batch.array(target, arguments))
+
+    def _many(self, run: Callable[[BatchPlan, Target], T]) -> T:
+        try:
+            return run(self._plan.batch, Target(self.address, self.closure, None, self))
+        except StaleError as error:
+            raise self._stale(error) from None
 
     async def call_async(self, *args: Any) -> Any:
         """Call it in a thread of the machine's: ``await f.call_async(1, 2)``.
@@ -113,6 +152,10 @@ class Function(Signed):
 
     def belongs_to(self, context: Context) -> bool:
         return self._context is context
+
+    @cached_property
+    def _call(self) -> Callable[[tuple[Any, ...]], Any]:
+        return self._plan.caller(self.address, self.closure)
 
     @cached_property
     def _plan(self) -> CallPlan:

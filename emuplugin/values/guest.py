@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import RLock
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 
 class Memory(Protocol):
@@ -51,6 +51,25 @@ class CallResult(Protocol):
     def floats(self) -> Sequence[int]: ...
     @property
     def stack(self) -> bytes: ...
+
+
+class Travel(NamedTuple):
+    """Values that travel in registers, as they lie one behind the other for :mod:`struct`.
+
+    ``registers`` are the number of each in its own sequence, and whether that is the one of floats:
+    integers have a word in ``format``, floats two (the second is padding).
+    """
+
+    format: str
+    registers: tuple[tuple[int, bool], ...]
+
+
+class DirectCall(Protocol):
+    """Calls of one function whose arguments and results are all in registers."""
+
+    def __call__(self, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        """Pack the values, call, and unpack the results. None, and no call, if the values do not
+        fit their format. Raises as :meth:`Guest.call`."""
 
 
 class Root(Protocol):
@@ -157,6 +176,13 @@ class Guest(TypeSource, Protocol):
 
     def call_words(self, entry: int, closure: int, words: Sequence[int]) -> int:
         """:meth:`call` with integers in registers only, for the first integer result."""
+
+    def direct(self, entry: int, closure: int, arguments: Travel, results: Travel) -> DirectCall:
+        """Prepare calls of the code at ``entry``; see :class:`DirectCall`."""
+
+    def loop(self, body: bytes) -> int | None:
+        """The function that a body of :mod:`emuplugin.cpu.loop_code` makes, to be called with the
+        address of its state; None where there is no room for it."""
 
     def malloc(self, size: int, type_address: int, zero: bool = True) -> int:
         """``runtime.mallocgc``. ``type_address`` 0 means: holds no pointers. May collect."""

@@ -18,6 +18,9 @@ from emuplugin.values.guest import Guest, Root
 _LENT = 4096
 """Bytes of memory for arguments that Go only looks at."""
 
+_TEXTS = 1024
+"""Bytes of an object for short texts."""
+
 
 class Heap:
     """The Go heap of one machine, seen from Python."""
@@ -29,6 +32,8 @@ class Heap:
         self._scratch: Root | None = None
         self._lent: Root | None = None
         self._scratch_size = 0
+        self._text: Root | None = None
+        self._text_used = 0
 
     def store(self, address: int, image: bytes | memoryview, go_type: GoType) -> None:
         """Put the ``image`` of a value of ``go_type`` at ``address``, which already holds one.
@@ -74,6 +79,20 @@ class Heap:
             self._lent = self.guest.hold(self.guest.malloc(_LENT, 0))
         self.guest.memory.write(self._lent.address + used, data)
         return self._lent.address + used
+
+    def text(self, data: bytes) -> tuple[int, Root]:
+        """The address of new pointer-free memory that holds ``data``, a short text, and what
+        keeps it alive until a call has it. As the runtime does for tiny objects
+        (``runtime/malloc.go: mallocgc``), several share one, which lives as long as any of them.
+        """
+        end = self._text_used + len(data)
+        if self._text is None or end > _TEXTS:
+            self._text = self.guest.hold(self.guest.malloc(_TEXTS, 0, False))
+            self._text_used, end = 0, len(data)
+        at = self._text.address + self._text_used
+        self.guest.memory.write(at, data)
+        self._text_used = end
+        return at, self._text
 
     def _move(self, address: int, image: bytes | memoryview, type_address: int) -> None:
         # runtime/mbarrier.go: typedmemmove(typ, dst, src) runs the bulk barrier, then copies.
@@ -134,6 +153,12 @@ class Allocations:
         self._guest.memory.write(address, data)
         self._newest = address
         return address
+
+    def room(self, size: int) -> int:
+        """The address of ``size`` bytes for what holds no pointers, with anything in them."""
+        self.protect()
+        self._newest = self._guest.malloc(size, 0, False)
+        return self._newest
 
     def object(self, size: int, go_type: GoType) -> int:
         """The address of ``size`` zeroed bytes for one value or several of ``go_type``."""

@@ -60,6 +60,8 @@ class Interface(Live):
         self._codec = codec
         self._data = data
         self._root = root
+        if codec.context.newcomers is not None:
+            codec.context.newcomers.add(self)
 
     @property
     def type(self) -> str:

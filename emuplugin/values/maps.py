@@ -33,6 +33,8 @@ class MapView(Live, MutableMapping[Any, Any]):
     def __init__(self, codec: MapCodec, root: Root) -> None:
         self._codec = codec
         self._root = root
+        if codec.context.newcomers is not None:
+            codec.context.newcomers.add(self)
 
     def __len__(self) -> int:
         return self._codec.access.memory.count(self._root.address)

@@ -7,11 +7,12 @@ value can be called with a word that leads to it. The table of ``*T`` has the me
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from emuplugin.errors import MethodRemovedError
+from emuplugin.values.batches import BatchPlan, Target
 from emuplugin.values.function import Signed
 from emuplugin.values.gotype import GoType
 from emuplugin.values.live import Live
@@ -31,6 +32,8 @@ class BoundMethod(Signed):
         self._method = method
         self._word = word
         self._keep = keep
+        if keep is not None and methods.context.newcomers is not None:
+            methods.context.newcomers.add(self)
         self.name = f"{methods.type.string}.{method.name}"
         self.__name__ = self.__qualname__ = method.name
         self.__doc__ = f"{self.name}{self.go_type.signature.removeprefix('func')}"
@@ -42,8 +45,24 @@ class BoundMethod(Signed):
 
     def __call__(self, *args: Any) -> Any:
         assert self._method.ifn is not None
-        plan = self._methods.plan(self._method)
-        return plan.outcome(plan.call(self._method.ifn, 0, args, self._word))
+        return self._methods.plan(self._method).caller(self._method.ifn, 0)((self._word, *args))
+
+    def map(self, *iterables: Iterable[Any]) -> list[Any]:
+        """Call it for each item; see :meth:`Function.map`."""
+        return self._batch.map(self._target, iterables)
+
+    def array(self, *arguments: Any) -> Any:
+        """Call it for each number; see :meth:`Function.array`."""
+        return self._batch.array(self._target, arguments)
+
+    @property
+    def _batch(self) -> BatchPlan:
+        return self._methods.plan(self._method).batch
+
+    @property
+    def _target(self) -> Target:
+        assert self._method.ifn is not None
+        return Target(self._method.ifn, 0, self._word, self)
 
     def results(self, *args: Any) -> tuple[Any, ...]:
         """Call it and return all results as Go has them, a last ``error`` too (None for nil)."""

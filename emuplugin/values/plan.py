@@ -1,24 +1,25 @@
 """CallPlan: one Go signature, compiled into what a call has to do.
 
-Signatures of nothing but integers, by far the cheapest in the guest, have a path of their own that
-makes no intermediate objects (:meth:`CallPlan.call_integers`).
+Signatures of nothing but numbers and strings have a path of their own that makes no intermediate
+objects (:meth:`CallPlan.caller`).
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from emuplugin.cpu.calling import Frame, Shape, assign
 from emuplugin.errors import ConversionError, UnsupportedTypeError
+from emuplugin.values.batches import BatchPlan
 from emuplugin.values.boxed import BoxedCodec
 from emuplugin.values.codec import Codec
+from emuplugin.values.direct import DirectPlan, travels_of
 from emuplugin.values.gotype import GoType
 from emuplugin.values.guest import Root
 from emuplugin.values.heap import Allocations
-from emuplugin.values.integers import IntegerCodec
 from emuplugin.values.mismatch import Mismatch
 from emuplugin.values.shape import shape_of
 from emuplugin.values.slice_codec import HEADER, new_array_of
@@ -48,6 +49,7 @@ class CallPlan:
             [Shape.pointer(), *shapes] if receiver else shapes,
             [shape_of(result) for result in go_type.results],
         )
+        self._whole_layout = layout
         self.layout = replace(layout, params=layout.params[1:]) if receiver else layout
         self._context = context
         self._guest = context.guest
@@ -65,7 +67,11 @@ class CallPlan:
             (index, codec) for index, codec in enumerate(results) if isinstance(codec, BoxedCodec)
         ]
         self._late = [(index, codec) for index, codec in enumerate(results) if codec.late]
-        self.only_integers = not receiver and self._find_integers(params, results)
+        self._codecs = params, results
+        self._travels = (
+            None if self.variadic else travels_of(self.layout, params, results, receiver=receiver)
+        )
+        self._receiver = receiver
 
     def call(
         self, entry: int, closure: int, args: Sequence[Any], receiver: int | None = None
@@ -109,41 +115,32 @@ class CallPlan:
             return None
         return values[0] if len(values) == 1 else tuple(values)
 
-    def call_integers(self, entry: int, closure: int, args: Sequence[Any]) -> int | None:
-        """:meth:`call` where all is integers in registers, with one result or none.
+    def caller(self, entry: int, closure: int) -> Callable[[tuple[Any, ...]], Any]:
+        """What a call in Python of the code at ``entry`` does: arguments to :meth:`outcome`. A
+        receiver is the first argument."""
 
-        To be used only if ``only_integers``.
-        """
-        try:
-            words = self._to_words(self._pack(*args))  # checks count and ranges
-        except struct.error:
-            words = None
-        for value in args:
-            if type(value) is not int:
-                break
-        else:
-            if words is not None:
-                result = self._guest.call_words(entry, closure, words)
-                return (result & self._mask ^ self._sign) - self._sign if self._mask else None
-        # Something is unusual: take the path that says what, or that converts it.
-        values = self.call(entry, closure, args)
-        return values[0] if values else None
+        def call(args: tuple[Any, ...]) -> Any:
+            receiver, rest = (args[0], args[1:]) if self._receiver else (None, args)
+            return self.outcome(self.call(entry, closure, rest, receiver))
 
-    def _find_integers(self, params: Sequence[Codec], results: Sequence[Codec]) -> bool:
-        """Prepare :meth:`call_integers` and tell whether it can be used."""
-        integers = [codec for codec in params if type(codec) is IntegerCodec]
-        # One word per argument; what is above a narrow value in its register is undefined.
-        packed = "".join(f"{codec.format}{8 - codec.size}x" for codec in integers)
-        self._pack = struct.Struct(f"<{packed}").pack
-        self._to_words = struct.Struct(f"<{len(integers)}Q").unpack
-        self._stack_size = self.layout.stack_size
-        self._mask = self._sign = 0
-        if results and type(results[0]) is IntegerCodec:
-            self._mask, self._sign = results[0].mask, results[0].sign
-        return (
-            not self.variadic
-            and len(integers) == self.layout.ints_used == len(params)
-            and len(results) == (1 if self._mask else 0)
+        if self._travels is None:
+            return call
+        plan = DirectPlan(
+            self._context, self._travels, self._codecs, entry, closure, call,
+            receiver=self._receiver,
+        )  # fmt: skip
+        return plan.call
+
+    @cached_property
+    def batch(self) -> BatchPlan:
+        """How to make many calls together."""
+        return BatchPlan(
+            self._context,
+            self.name,
+            self.signature,
+            self._whole_layout,
+            self._codecs,
+            variadic=self.variadic,
         )
 
     def _codec(self, go_type: GoType, role: str) -> Codec:

@@ -33,6 +33,8 @@ class Pointer(Live):
         object.__setattr__(self, "_codec", codec)
         object.__setattr__(self, "_root", root)
         object.__setattr__(self, "_address", address)
+        if codec.context.newcomers is not None:
+            codec.context.newcomers.add(self)
 
     @property
     def value(self) -> Any:

@@ -29,12 +29,12 @@ class PythonFunctions:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._handles = Handles(context.guest)
+        self.handles = Handles(context.guest)
         self._plans: dict[GoType, IncomingPlan] = {}
 
     def __len__(self) -> int:
         """How many functions Go holds."""
-        return len(self._handles)
+        return len(self.handles)
 
     def value(self, function: Callable[..., Any], go_type: GoType) -> Root:
         """The func value of type ``go_type`` that calls ``function``: the same for the same
@@ -47,11 +47,11 @@ class PythonFunctions:
                 raise EmulationError(f"Go called {name}, a function, as if it were a method")
             plan.serve(function, call, name)
 
-        return self._handles.root((go_type, identity(function)), function, serve)
+        return self.handles.root((go_type, identity(function)), function, serve)
 
     def find(self, address: int) -> Callable[..., Any] | None:
         """The Python function behind a func value, None if Go made it."""
-        function: Callable[..., Any] | None = self._handles.find(address)
+        function: Callable[..., Any] | None = self.handles.find(address)
         return function
 
     def _plan(self, go_type: GoType) -> IncomingPlan:

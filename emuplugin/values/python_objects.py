@@ -33,12 +33,12 @@ class PythonObjects:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._types = PythonTypes(context)
-        self._handles = Handles(context.guest)
+        self.types = PythonTypes(context)
+        self.handles = Handles(context.guest)
 
     def __len__(self) -> int:
         """How many objects Go holds."""
-        return len(self._handles)
+        return len(self.handles)
 
     def implements(self, value: object, interface: GoType) -> bool:
         """Whether ``value`` can stand in for an ``interface``: if it has all methods, and where
@@ -46,12 +46,12 @@ class PythonObjects:
         if interface.methods:
             return all(has_method(value, method.name) for method in interface.methods)
         return isinstance(value, BaseException) or (
-            type(value).__module__ != "builtins" and self._types.offers(value)
+            type(value).__module__ != "builtins" and self.types.offers(value)
         )
 
     def image(self, value: object, interface: GoType, allocations: Allocations) -> bytes:
         """The two words of an interface that holds ``value``; Mismatch if it lacks methods."""
-        context, python_type = self._context, self._types.of(value, interface)
+        context, python_type = self._context, self.types.of(value, interface)
         allocations.protect()
         root = self._root(value, python_type)
         allocations.keep(root)
@@ -65,21 +65,21 @@ class PythonObjects:
 
     def panic_value(self, error: BaseException) -> tuple[int, Root]:
         """Type and data of an ``any`` that holds an exception."""
-        python_type = self._types.of(error, self._error)
+        python_type = self.types.of(error, self._error)
         return python_type.address, self._root(error, python_type)
 
     def find(self, type_address: int, data: int) -> Any:
         """The Python object in an interface of that dynamic type and data word; None if what is in
         it is Go's."""
-        return None if self._types.at(type_address) is None else self._handles.find(data)
+        return None if self.types.at(type_address) is None else self.handles.find(data)
 
     def at(self, data: int) -> Any:
         """The Python object whose handle is at an address; None if there is none."""
-        return self._handles.find(data)
+        return self.handles.find(data)
 
     def _root(self, value: object, python_type: PythonType) -> Root:
         serve = partial(_serve, value, python_type)
-        return self._handles.root((python_type.address, id(value)), value, serve)
+        return self.handles.root((python_type.address, id(value)), value, serve)
 
     @property
     def _error(self) -> GoType:

@@ -48,6 +48,8 @@ class SliceView(Buffered, MutableSequence[Any]):
         self._length = length
         self._capacity = capacity
         self._place = place
+        if codec.context.newcomers is not None:
+            codec.context.newcomers.add(self)
 
     @property
     def cap(self) -> int:

@@ -32,7 +32,7 @@ class StringCodec(Codec):
 
     def decode(self, image: bytes, owner: object) -> str:
         pointer, length = _STRING.unpack(image)
-        return self._text(pointer, length)
+        return self.text_at(pointer, length)
 
     def decode_many(self, address: int, count: int, owner: object) -> list[str]:
         memory = self.context.memory
@@ -79,7 +79,7 @@ class StringCodec(Codec):
         if place.stack_offset is not None:
             return super().reader(place)
         pointer, length = (step.register for step in place.steps)
-        text = self._text
+        text = self.text_at
 
         def read(result: CallResult) -> str:
             ints = result.ints
@@ -100,7 +100,8 @@ class StringCodec(Codec):
 
         return write
 
-    def _text(self, pointer: int, length: int) -> str:
+    def text_at(self, pointer: int, length: int) -> str:
+        """The string of these two words."""
         if not length:
             return ""
         return _decode(self.context.memory.read(pointer, length))

@@ -33,6 +33,11 @@ class Types:
         found = self._types.get(address)
         return found if found is not None else self._types.setdefault(address, self._read(address))
 
+    def forget(self, start: int, end: int) -> None:
+        """There are no descriptors in ``[start, end)`` any more."""
+        for address in [address for address in self._types if start <= address < end]:
+            del self._types[address]
+
     def _read(self, address: int) -> GoType:
         (
             size, ptr_bytes, hash_, flags, align, field_align, kind, equal, gcdata,

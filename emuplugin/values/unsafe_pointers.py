@@ -20,6 +20,8 @@ class UnsafePointer(Live):
         self._codec = codec
         self._root = root
         self.address = address
+        if codec.context.newcomers is not None:
+            codec.context.newcomers.add(self)
 
     def __int__(self) -> int:
         return self.address

@@ -6,6 +6,7 @@ from typing import Any
 
 from emuplugin.errors import ClosedError, DeadMachineError, StaleError, UnsupportedTypeError
 from emuplugin.values.context import Context
+from emuplugin.values.gone import Gone
 from emuplugin.values.gotype import GoType
 from emuplugin.values.mismatch import Mismatch
 
@@ -46,8 +47,13 @@ class Variable:
         """Say so here if the machine is closed, dead, or was reset."""
         try:
             _ = self._context.memory
-        except StaleError:
-            raise StaleError(self.name) from None
+        except StaleError as error:
+            raise StaleError(self.name, restored=error.restored) from None
+
+    def expire(self) -> None:
+        """The plugin is no more: the machine went back to before it was opened."""
+        gone: Any = Gone(self.go_type)
+        self._context, self.go_type = gone, gone.type
 
     def __repr__(self) -> str:
         try:

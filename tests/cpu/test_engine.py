@@ -49,7 +49,7 @@ def test_stops_from_another_thread_are_exact(name: str, cpu: Processor) -> None:
     def stop() -> None:
         while not done.is_set():
             time.sleep(0.0002)
-            cpu.engine.stop()
+            cpu.engine.stop_at_once()
 
     thread = threading.Thread(target=stop)
     thread.start()
@@ -74,7 +74,7 @@ def test_pushes_are_not_repeated(cpu: Processor) -> None:
     def stop() -> None:
         while not done.is_set():
             time.sleep(0.0002)
-            cpu.engine.stop()
+            cpu.engine.stop_at_once()
 
     thread = threading.Thread(target=stop)
     thread.start()
@@ -117,7 +117,7 @@ def test_what_a_system_call_raises_ends_the_run(cpu: Processor) -> None:
 
 
 def test_a_stop_within_a_system_call(cpu: Processor) -> None:
-    cpu.engine.on_syscall = cpu.engine.stop
+    cpu.engine.on_syscall = cpu.engine.stop_at_once
     # syscall; inc rbx
     assert cpu.run(SYSCALL + bytes.fromhex("48ffc3"), rbx=1) is Stopped.REQUEST
     assert cpu["rbx"] == 1
@@ -196,7 +196,7 @@ def test_a_trap_in_a_page_that_is_not_present(cpu: Processor) -> None:
     cpu.engine.write_register(reg.RBX, trap)
     assert cpu.engine.run(CODE) is Stopped.TRAP
     # Neither a request nor another fault is taken for a page fault afterwards.
-    cpu.engine.on_syscall = cpu.engine.stop
+    cpu.engine.on_syscall = cpu.engine.stop_at_once
     assert cpu.run(SYSCALL + b"\x90") is Stopped.REQUEST
     end = cpu.run(bytes.fromhex("48f7f1"), rcx=0)
     assert isinstance(end, Fault)

@@ -13,12 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emuplugin.cpu import counting_code as code
-from emuplugin.cpu import engine_internals, host_code
+from emuplugin.cpu import engine_internals, helper_code, host_code
 from emuplugin.cpu import stops as stops_module
 from emuplugin.cpu.address_space import AddressSpace
 from emuplugin.cpu.engine import Engine, Stopped
-from emuplugin.cpu.engine_internals import Translations
+from emuplugin.cpu.engine_internals import Registers, Translations
 from emuplugin.cpu.faults import Fault
+from emuplugin.cpu.listing import assemble
 from emuplugin.cpu.physical import PhysicalMemory
 from emuplugin.cpu.stops import _CountedStops
 
@@ -64,7 +65,7 @@ def test_a_request_ends_a_loop(either: Processor) -> None:
 
 @counted
 def test_a_request_between_runs_ends_the_next_before_it_does_anything(cpu: Processor) -> None:
-    cpu.engine.stop()
+    cpu.engine.stop_at_once()
     assert cpu.run(bytes.fromhex("48ffc3"), rbx=1) is Stopped.REQUEST  # inc rbx
     assert (cpu.engine.rip, cpu["rbx"]) == (CODE, 1)
     assert cpu.run() is Stopped.TRAP
@@ -305,42 +306,65 @@ def test_a_host_that_allows_no_code(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # --- the machine code ----------------------------------------------------------------------------
 
+_HELPERS = [(f"{name}[{index}]", f"{name}[0]" if index else "")
+            for name, listings in helper_code._LISTINGS.items()
+            for index, listing in enumerate(listings) if listing]  # fmt: skip
 _LISTINGS = [
-    ("_EXIT_UNIX", ""), ("_EXIT_WINDOWS", ""), ("_ENTER_UNIX", ""), ("_ENTER_WINDOWS", ""),
-    ("_PATCHER", "_ENTER_UNIX"),
+    ("_EXIT", ""), ("_LEAVE_UNIX", "_EXIT"), ("_LEAVE_WINDOWS", "_EXIT"), ("_ENTER_UNIX", ""),
+    ("_ENTER_WINDOWS", ""), ("_PATCHER", "_ENTER_UNIX"),
 ]  # fmt: skip
+# What stands for values that only the engine tells.
+_VALUES = {
+    "code": b"\xc0\0\0\0", "minus_code": b"\x40\xff\xff\xff", "zero": b"\x33\xf6",
+    **{name: struct.pack("<I", 0x10101010 + at) for at, name in enumerate(Registers._fields)},
+}  # fmt: skip
+_SAID = {
+    "[rax + code]": "[rax + 0xc0]",
+    "[rax + minus_code]": "[rax - 0xc0]",
+    ", zero": ", 0xf633",
+    **{f"+ {name}]": f"+ {0x10101010 + at:#x}]" for at, name in enumerate(Registers._fields)},
+}
 
 
-@pytest.mark.parametrize(("name", "before"), _LISTINGS)
+@pytest.mark.parametrize(("name", "before"), _LISTINGS + _HELPERS)
 def test_listings_say_what_the_code_does(name: str, before: str) -> None:
+    """Offsets in listings are from their start, but in the patcher from what is put before it."""
+    start = 0 if "[" in name else len(assemble(_listing(before), 0, _VALUES, code.CELL))
     disassembler = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
-    values = {"code": struct.pack("<I", 0xC0), "zero": b"\x33\xf6"}
-    address = sum(len(code._assemble(line, 0, values)) for line in _lines(before))
-    at = code.CODE_AT + address
-    for line in _lines(name):
-        content = code._assemble(line, at, values)
+    cells = code.CELL | {"original": code.CELL["pairs"]}
+    operation = helper_code._OPERATIONS.get(name.partition("[")[0], 0)
+    values = _VALUES | {"operation": bytes([operation])}
+    address, at = start, code.CODE_AT + start
+    for line in _listing(name).strip().splitlines():
+        content = assemble(line, at, values, cells)
         (found,) = disassembler.disasm(content, address)
         said = line.split("|")[1].strip()
-        if said[:2].isalnum() and said[2:4] == "  ":
-            assert int(said[:2], 16) == address
-            said = said[4:]
-        said = said.split(": ", 1)[-1].replace("+ code", "+ 0xc0").replace("zero", "0xf633")
-        assert _with_cells(found, at) == said
+        if said[:2].isalnum() and "  " in said[2:5]:
+            offset, said = said.split("  ", 1)
+            assert int(offset, 16) == address
+        for word, meaning in _SAID.items():
+            said = said.replace(word, meaning)
+        if operation:
+            said = said.replace("addsd", name.partition("[")[0])
+        assert _with_cells(found, at, cells) == said
         address += found.size
         at += found.size
 
 
-def _lines(name: str) -> list[str]:
-    return getattr(code, name).strip().splitlines() if name else []
+def _listing(name: str) -> str:
+    helper, _, index = name.partition("[")
+    if index:
+        return helper_code._LISTINGS[helper][int(index[:-1])]
+    return getattr(code, name) if name else ""
 
 
-def _with_cells(instruction: capstone.CsInsn, at: int) -> str:
+def _with_cells(instruction: capstone.CsInsn, at: int, cells: dict[str, int]) -> str:
     """The text of an instruction at the offset ``at`` from the cells, with their names."""
     text = f"{instruction.mnemonic} {instruction.op_str}".strip()
-    for name, *_ in code.Cells._fields_:
-        offset = getattr(code.Cells, name).offset - at - instruction.size
-        text = text.replace(f"rip - {-offset:#x}", f"rip + {name}")
-    return text
+    for name, cell in cells.items():
+        offset = at + instruction.size - cell
+        text = text.replace(f"[rip - {offset:#x}]", f"[rip + {name}]")
+    return text.replace("[rip + pairs]", "[rip + original]")
 
 
 @pytest.mark.parametrize("count", [0, 1, 17, 512])
@@ -350,19 +374,123 @@ def test_stubs(count: int) -> None:
     content = made.content[at - code.CODE_AT :][:64]
     disassembler = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
     found = [
-        _with_cells(i, i.address) for i in disassembler.disasm(content, at) if i.mnemonic != "int3"
+        _with_cells(i, i.address, code.CELL)
+        for i in disassembler.disasm(content, at)
+        if i.mnemonic != "int3"
     ]
-    leave, expired = code.CODE_AT + 7, code.CODE_AT
     number = str(count) if count < 10 else hex(count)
     assert found == [
-        "cmp byte ptr [rip + requested], 0",
-        f"jne {leave:#x}",
         f"sub qword ptr [rip + remaining], {number}",
-        f"js {at + 27:#x}",
+        f"js {at + 14:#x}",
         "ret",
-        f"add qword ptr [rip + remaining], {number}",
-        f"jmp {expired:#x}",
+        f"mov eax, {number}",
+        f"jmp {code.CODE_AT:#x}",
     ]
+
+
+# --- helpers that were replaced ------------------------------------------------------------------
+
+replaced = pytest.mark.skipif(
+    engine_internals.registers() is None, reason="no helpers can be replaced on this host"
+)
+_DOUBLES = st.floats(width=64) | st.sampled_from(
+    [0.0, -0.0, 1.0, 2.0**-1022, 2.0**-1074, 2.0**-1021, 1.7976931348623157e308, float("inf")]
+)
+# Instructions on xmm0 (destination, or the register of flags) and xmm1.
+_FLOAT = {
+    "addsd": "f20f58c1", "subsd": "f20f5cc1", "mulsd": "f20f59c1", "divsd": "f20f5ec1",
+    "sqrtsd": "f20f51c1", "ucomisd": "660f2ec1", "comisd": "660f2fc1",
+    "cvtsi2sd": "f20f2ac0", "cvtsq2sd": "f2480f2ac0",
+    "cvttsd2si": "f20f2cc1", "cvttsd2sq": "f2480f2cc1",
+}  # fmt: skip
+_MODES_OF_MXCSR = [0x1F80, 0x1FA0, 0x3FA0, 0x5FA0, 0x7FA0, 0x9FA0, 0x1FE0, 0x9FE0]
+
+
+def _float_processors() -> tuple[Processor, Processor]:
+    """One with the helpers as they are, and one with ours."""
+    if not _floats:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(stops_module, "registers", lambda: None)
+            _floats.append(Processor())
+        _floats.append(Processor())
+        stops = [processor.engine.stops for processor in _floats]
+        tables = [stop._table for stop in stops]  # type: ignore[attr-defined]
+        assert not tables[0]
+        assert tables[1]
+    return _floats[0], _floats[1]
+
+
+_floats: list[Processor] = []
+
+
+@replaced
+@pytest.mark.parametrize("name", _FLOAT)
+@given(
+    st.tuples(_DOUBLES, _DOUBLES),
+    st.integers(0, 2**64 - 1) | st.sampled_from([0, 2**63, 2**53 + 1, 2**31, 2**32 - 1]),
+    st.sampled_from(_MODES_OF_MXCSR),
+)
+def test_arithmetic_is_as_without_ours(
+    name: str, doubles: tuple[float, float], number: int, mode: int
+) -> None:
+    """The same results, comparisons and flags, in all modes."""
+    # ldmxcsr [rbx]; movsd xmm0, [rbx + 8]; movsd xmm1, [rbx + 16]; the instruction; pushfq;
+    # pop rdx; movsd [rbx + 8], xmm0; stmxcsr [rbx]
+    program = bytes.fromhex("0fae13f20f104308f20f104b10" + _FLOAT[name] + "9c5af20f1143080fae1b")
+    seen = []
+    for processor in _float_processors():
+        processor.memory.write(DATA, struct.pack("<Qdd", mode, *doubles))
+        processor.memory.write(DATA + 1024, bytes(64))
+        for _ in range(2):
+            processor.memory.write(DATA, struct.pack("<Qdd", mode, *doubles))
+            end = processor.run(program, rbx=DATA, rax=number, rdx=0, rsp=DATA + 1040)
+            assert end is Stopped.TRAP
+        seen.append((processor.memory.read(DATA, 16), processor["rax"], processor["rdx"]))
+    assert seen[0] == seen[1]
+
+
+@replaced
+def test_helpers_are_really_replaced() -> None:
+    """The list of pairs is what blocks call: with another function there the result is another."""
+    processor = Processor()
+    stops = processor.engine.stops
+    assert isinstance(stops, _CountedStops)
+    pair = stops._cells.pairs[helper_code.HELPERS.index("addsd")]
+    pair[1] = stops._cells.pairs[helper_code.HELPERS.index("subsd")][0]
+    processor.memory.write(DATA, struct.pack("<dd", 5.0, 3.0))
+    # movsd xmm0, [rbx]; movsd xmm1, [rbx + 8]; addsd xmm0, xmm1; movsd [rbx], xmm0
+    processor.run(bytes.fromhex("f20f1003f20f104b08f20f58c1f20f1103"), rbx=DATA)
+    assert struct.unpack("<d", processor.memory.read(DATA, 8)) == (2.0,)
+    processor.close()
+
+
+@replaced
+def test_blocks_are_found_after_they_have_changed(cpu: Processor) -> None:
+    """Behind an indirect jump always runs what is there now."""
+    # call rax, twice in a loop; at rax: mov ecx, N; ret
+    program = bytes.fromhex("ffd001ce48ffcb75f7") + b"\x90" * 16
+    target = CODE + 0x800
+    area = cpu.space.find(CODE)
+    assert area is not None
+    total = 0
+    for number in (1, 7, 1000, 5):
+        cpu.space.protect(CODE, area.end - area.start, 3)
+        cpu.memory.write(target, b"\xb9" + struct.pack("<I", number) + b"\xc3")
+        cpu.space.protect(CODE, area.end - area.start, 5)
+        end = cpu.run(program, rax=target, rbx=50, rsi=0, rsp=DATA + 1024)
+        assert end is Stopped.TRAP
+        total += number
+        assert cpu["rsi"] == 50 * number
+    assert total == 1013
+
+
+@replaced
+def test_a_jump_to_nowhere(cpu: Processor) -> None:
+    """Also to address 0, which no entry of the table may stand for."""
+    for address in (0, 1, 2**64 - 1, 2**47, 2**63):
+        for _ in range(3):
+            end = cpu.run(b"\xff\xe0", rax=address)  # jmp rax
+            assert isinstance(end, Fault)
 
 
 def test_code_is_not_writable(cpu: Processor) -> None:
@@ -378,3 +506,18 @@ def test_code_is_not_writable(cpu: Processor) -> None:
             < int(line.split("-")[1].split()[0], 16)
         }
     assert rights == {"r-xp"}
+
+
+@counted
+def test_a_fault_is_no_stop(cpu: Processor) -> None:
+    """A request during a run that ends by a fault waits for the next run: the fault need not come
+    twice, which would count twice."""
+
+    def fault() -> tuple[object, int]:
+        before = cpu.engine.stops.executed
+        return type(cpu.run(bytes.fromhex("48f7f1"), rcx=0)), cpu.engine.stops.executed - before
+
+    plain = fault()
+    cpu.engine.stop()
+    assert fault() == plain
+    assert plain[0] is Fault

@@ -35,6 +35,7 @@ from emuplugin.runtime_shims.kernel import kernel  # noqa: F401  (its subjects f
 from emuplugin.runtime_shims.kernel.table import TABLE
 from emuplugin.runtime_shims.layouts import known_versions
 from emuplugin.runtime_shims.layouts.tables import load_table
+from emuplugin.tracing.formats import FORMATS
 
 from .blocks import PAGES
 
@@ -329,6 +330,15 @@ def _option(option: click.Option) -> str:
     return f"- `{names}{value}`: {option.help}{default}"
 
 
+def _trace_formats() -> Iterator[str]:
+    yield "| format | ending | what it is | trace with | options |"
+    yield "| --- | --- | --- | --- | --- |"
+    for name, form in FORMATS.items():
+        needs = re.sub(r"\w+=\w+", lambda match: f"`{match[0]}`", form.needs) or "anything"
+        options = ", ".join(f"`{option}`" for option in form.options)
+        yield f"| `{name}` | `{form.suffix}` | {form.summary} | {needs} | {options} |"
+
+
 _PARTS: dict[str, Callable[[], Iterator[str]]] = {
     **{kind.__name__: partial(_class, kind) for kind in MEMBERS},
     **{function.__name__: partial(_function, function) for function in FUNCTIONS},
@@ -341,6 +351,7 @@ _PARTS: dict[str, Callable[[], Iterator[str]]] = {
     "exit codes": _exit_codes,
     "presets": _presets,
     "commands": _commands,
+    "trace formats": _trace_formats,
 }
 #: The names of all parts that there are.
 PART_NAMES = tuple(_PARTS)

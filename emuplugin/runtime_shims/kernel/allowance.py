@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,8 @@ class Allowance:
         self._deadline: float | None = None
         self._budget_end: int | None = None
         self._slice_end = 0
+        self._sample_every = self._sample_at = 0
+        self._on_sample: Callable[[], None] | None = None
         self.begin_slice()
         self.begin()
 
@@ -44,7 +47,30 @@ class Allowance:
         self._slice_end = now + SLICE
         if self._budget_end is not None:
             self._slice_end = min(self._slice_end, self._budget_end)
-        self._stops.arm(self._slice_end - now)
+        self._arm(now)
+
+    def _arm(self, now: int) -> None:
+        end = self._slice_end
+        if self._on_sample is not None:
+            end = min(end, self._sample_at)
+        self._stops.arm(max(end - now, 0))
+
+    def sample(self, every: int, on_sample: Callable[[], None] | None) -> None:
+        """Call ``on_sample`` whenever ``every`` instructions have run; None ends that. Time slices
+        end where they end without."""
+        self._sample_every, self._on_sample = every, on_sample
+        now = self._stops.executed
+        self._sample_at = now + every
+        self._arm(now)
+
+    def take_sample(self) -> bool:
+        """At an armed end: whether it was one for a sample, which was taken then."""
+        if self._on_sample is None or self._sample_at > self._slice_end:
+            return False
+        self._sample_at += self._sample_every
+        self._on_sample()
+        self._arm(self._stops.executed)
+        return True
 
     def check_instructions(self) -> None:
         """At the end of a slice: raise InstructionLimitExceeded if it was that of the budget, and

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable
+from ctypes import Array, c_uint64
 from time import monotonic_ns
 from typing import TYPE_CHECKING
 
@@ -193,6 +194,13 @@ class Kernel:
                 self.signals.deliver_pending()
             error = engine.enter(engine.rip)
 
+    def attach(self) -> None:
+        """Be the one whom the engine, the watchdog and the outside call: for a kernel that is a
+        copy of another one."""
+        self.engine.on_syscall = self._syscall
+        self.watchdog.call(self._wake)
+        self.network.attach()
+
     def _wake(self) -> None:
         """Called by the watchdog, from its thread."""
         self._woken = True
@@ -211,7 +219,9 @@ class Kernel:
         return self.engine.stops.executed
 
     def _end_slice(self) -> None:
-        """The running thread has used up its time slice."""
+        """The running thread has used up its time slice, unless it was only time for a sample."""
+        if self.allowance.take_sample():
+            return
         self.allowance.check_instructions()
         self.allowance.begin_slice()
         self.timers.check()
@@ -280,6 +290,11 @@ class Kernel:
                 return
         self._result.values[0] = result & 0xFFFFFFFFFFFFFFFF
         self._result.store()
+
+    @property
+    def result(self) -> Array[c_uint64]:
+        """The place where a system call leaves its result, as an array of one word."""
+        return self._result.values
 
     def exit(self, code: int) -> None:
         """End the process."""

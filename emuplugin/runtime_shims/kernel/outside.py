@@ -93,6 +93,13 @@ class Outside:
                 if self._pair is not None:
                     self._pair[1].send(b"!")
 
+    def forget(self) -> None:
+        """Wait for nothing any more; the registered objects stay as they are."""
+        for fileobj in tuple(self._objects):
+            self.remove(fileobj)
+        self.keep = 0
+        self._woken = False
+
     def close(self) -> None:
         """Forget everything; the registered objects stay as they are."""
         with self._lock:

@@ -44,7 +44,7 @@ def own_mask(kernel: Kernel, at: int, size: int) -> Iterator[None]:
         raise
     if thread.saved_mask is not None:
         if kernel.signals.deliverable(thread):
-            kernel.engine.stop()  # the handler runs with this mask and returns to the saved one
+            kernel.engine.stop_at_once()  # the handler runs with this mask and returns to the saved one
         else:
             thread.signal_mask, thread.saved_mask = thread.saved_mask, None
 
@@ -84,7 +84,7 @@ def rt_sigprocmask(kernel: Kernel, how: int, new: int, old: int, size: int) -> i
         combined = (before | mask, before & ~mask, mask)[signed32(how)]
         thread.signal_mask = combined & ~ALWAYS_DELIVERED
         if kernel.signals.deliverable(thread):
-            kernel.engine.stop()
+            kernel.engine.stop_at_once()
     if old:
         kernel.write_u64(old, before)
     return 0
@@ -93,7 +93,7 @@ def rt_sigprocmask(kernel: Kernel, how: int, new: int, old: int, size: int) -> i
 @syscall(15, "rt_sigreturn")
 def rt_sigreturn(kernel: Kernel) -> int:
     kernel.signals.return_pending = True
-    kernel.engine.stop()
+    kernel.engine.stop_at_once()
     return 0
 
 

@@ -171,7 +171,7 @@ class Signals:
         if not thread.signal_mask >> (number - 1) & 1:
             self._kernel.threads.interrupt(thread)
             if thread is self._kernel.threads.current:
-                self._kernel.engine.stop()
+                self._kernel.engine.stop_at_once()
 
     def _from_self(self, number: int, code: int) -> bytes:
         return siginfo(number, code, struct.pack("<iI", self._kernel.pid, UID))

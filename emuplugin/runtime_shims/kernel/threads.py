@@ -105,6 +105,8 @@ class Threads:
         self.switch_to: Thread | None = None
         #: Called when every thread waits, before time passes: True if it has woken one.
         self.on_stall: Callable[[], bool] = _nobody
+        #: Called when a wait ends, with its result; for those who look on.
+        self.on_wake: Callable[[Thread, int | None], None] | None = None
         self._runnable: deque[Thread] = deque()
         self._last_tid = pid
         self._since = 0
@@ -128,7 +130,7 @@ class Threads:
         thread.wait = Wait(deadline, timeout, futex, bitset, ready, interrupted, signals, call)
         if (thread.pending or kernel.signals.shared) and kernel.signals.deliverable(thread):
             self.interrupt(thread)
-            kernel.engine.stop()
+            kernel.engine.stop_at_once()
         nearest = self._next()
         if nearest is thread:
             result = thread.result
@@ -208,6 +210,8 @@ class Threads:
 
     def wake(self, thread: Thread, result: int | None) -> None:
         """End a thread's wait with ``result``."""
+        if self.on_wake is not None:
+            self.on_wake(thread, result)
         thread.wait = None
         thread.result = result
         if thread.saved_mask is not None and result != -linux.EINTR:
@@ -237,7 +241,7 @@ class Threads:
 
     def _give_way(self, thread: Thread) -> None:
         self.switch_to = thread
-        self._kernel.engine.stop()
+        self._kernel.engine.stop_at_once()
 
     def switch(self) -> None:
         """Give the processor to ``switch_to``. Only between runs of the engine."""

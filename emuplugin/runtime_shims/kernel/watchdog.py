@@ -22,14 +22,20 @@ class Watchdog:
     """``with watchdog:`` around a run calls ``wake``, a method, every :data:`PERIOD` seconds from
     a thread."""
 
-    def __init__(self, wake: Callable[[], None]) -> None:
-        self._wake = WeakMethod(wake)
+    def __init__(self, wake: Callable[[], None] | None = None) -> None:
+        self._wake: Callable[[], Callable[[], None] | None] = _nobody
+        if wake is not None:
+            self.call(wake)
         self._depth = 0
         self._runs = 0
         self._awake = False
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
+
+    def call(self, wake: Callable[[], None]) -> None:
+        """Call this method from now on, as long as its object lives."""
+        self._wake = WeakMethod(wake)
 
     def __enter__(self) -> None:
         """A run begins."""
@@ -99,6 +105,10 @@ class Watchdog:
             self._awake = False
             self._awake = bool(self._depth)
             return not self._awake
+
+
+def _nobody() -> None:
+    """Nobody is to be called yet."""
 
 
 def _watch(reference: ReferenceType[Watchdog]) -> None:

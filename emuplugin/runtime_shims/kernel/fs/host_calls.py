@@ -96,6 +96,12 @@ class DirFdCalls:
     def __init__(self, folder: str) -> None:
         self._root = os.open(folder, os.O_RDONLY | _DIRECTORY | _CLOEXEC)
 
+    def again(self) -> DirFdCalls:
+        """The same folder, for somebody else."""
+        other = object.__new__(DirFdCalls)
+        other._root = os.dup(self._root) if self._root >= 0 else -1
+        return other
+
     def close(self) -> None:
         if self._root >= 0:
             os.close(self._root)

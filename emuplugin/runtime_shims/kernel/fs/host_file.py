@@ -21,6 +21,11 @@ class HostFile(HostNode, Regular):
     _writable = False
     _users = 0
 
+    @property
+    def is_open(self) -> bool:
+        """Whether anybody has it open."""
+        return self._fd >= 0
+
     def acquire(self, writing: bool) -> None:
         if writing:
             if self.filesystem.read_only:

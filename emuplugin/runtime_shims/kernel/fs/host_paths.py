@@ -38,6 +38,10 @@ class PathCalls:
     def __init__(self, folder: str) -> None:
         self._root = os.path.realpath(folder)
 
+    def again(self) -> PathCalls:
+        """The same folder, for somebody else."""
+        return self
+
     def close(self) -> None:
         """Nothing is kept open."""
 

@@ -99,6 +99,8 @@ class Names:
         """Pass on what the host has found."""
         while self._found:
             name, addresses = self._found.popleft()
+            if name not in self._asked:
+                continue  # asked before the machine went back to a snapshot
             self._network.outside.keep -= 1
             self._network.record("name", name, self._use(name, addresses))
             for answer in self._asked.pop(name):

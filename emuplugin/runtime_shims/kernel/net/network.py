@@ -56,7 +56,7 @@ class NetworkStack:
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
         self.outside = kernel.outside
-        self.outside.on_wait = self._dispatch
+        self.attach()
         self.pid = kernel.pid
         #: What SO_PASSCRED tells of the sender.
         self.credentials = (kernel.pid, UID, UID)
@@ -71,6 +71,10 @@ class NetworkStack:
         self.datagrams = DatagramRoutes(self)
         self._connecting: dict[TcpSocket, Bridge] = {}
         self._inodes = _FIRST_INODE
+
+    def attach(self) -> None:
+        """Be told of what is ready outside."""
+        self.outside.on_wait = self._dispatch
 
     def next_inode(self) -> int:
         """A new socket's inode."""

@@ -1,0 +1,220 @@
+"""Names of the flags and numbers that system calls take (include/uapi of Linux, x86-64)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+
+def _flags(text: str) -> dict[int, str]:
+    """``NAME=VALUE`` by value."""
+    found = {}
+    for word in text.split():
+        name, _, value = word.partition("=")
+        found[int(value, 0)] = name
+    return found
+
+
+def _from(first: int, names: str) -> dict[int, str]:
+    """Names of consecutive numbers."""
+    return dict(enumerate(names.split(), first))
+
+
+#: Sets of flags. A name with the value 0 is what is shown when there are none.
+FLAGS: Final[dict[str, dict[int, str]]] = {
+    "open": _flags(
+        "O_RDONLY=0 O_WRONLY=1 O_RDWR=2 O_TMPFILE=0o20200000 O_CREAT=0o100 O_EXCL=0o200 "
+        "O_NOCTTY=0o400 O_TRUNC=0o1000 O_APPEND=0o2000 O_NONBLOCK=0o4000 O_SYNC=0o4010000 "
+        "O_DSYNC=0o10000 O_ASYNC=0o20000 O_DIRECT=0o40000 O_LARGEFILE=0o100000 "
+        "O_DIRECTORY=0o200000 O_NOFOLLOW=0o400000 O_NOATIME=0o1000000 O_CLOEXEC=0o2000000 "
+        "O_PATH=0o10000000"
+    ),
+    "descriptor": _flags("O_NONBLOCK=0o4000 O_DIRECT=0o40000 O_CLOEXEC=0o2000000"),
+    "prot": _flags("PROT_NONE=0 PROT_READ=1 PROT_WRITE=2 PROT_EXEC=4"),
+    "map": _flags(
+        "MAP_SHARED_VALIDATE=3 MAP_SHARED=1 MAP_PRIVATE=2 MAP_FIXED=0x10 MAP_ANONYMOUS=0x20 "
+        "MAP_GROWSDOWN=0x100 MAP_LOCKED=0x2000 MAP_NORESERVE=0x4000 MAP_POPULATE=0x8000 "
+        "MAP_STACK=0x20000 MAP_HUGETLB=0x40000 MAP_FIXED_NOREPLACE=0x100000"
+    ),
+    "mremap": _flags("MREMAP_MAYMOVE=1 MREMAP_FIXED=2 MREMAP_DONTUNMAP=4"),
+    "msync": _flags("MS_ASYNC=1 MS_INVALIDATE=2 MS_SYNC=4"),
+    "access": _flags("F_OK=0 X_OK=1 W_OK=2 R_OK=4"),
+    "at": _flags(
+        "AT_SYMLINK_NOFOLLOW=0x100 AT_EACCESS=0x200 AT_SYMLINK_FOLLOW=0x400 "
+        "AT_NO_AUTOMOUNT=0x800 AT_EMPTY_PATH=0x1000 AT_STATX_FORCE_SYNC=0x2000 "
+        "AT_STATX_DONT_SYNC=0x4000"
+    ),
+    "unlinkat": _flags("AT_REMOVEDIR=0x200"),
+    "clone": _flags(
+        "CLONE_VM=0x100 CLONE_FS=0x200 CLONE_FILES=0x400 CLONE_SIGHAND=0x800 CLONE_PIDFD=0x1000 "
+        "CLONE_PTRACE=0x2000 CLONE_VFORK=0x4000 CLONE_PARENT=0x8000 CLONE_THREAD=0x10000 "
+        "CLONE_NEWNS=0x20000 CLONE_SYSVSEM=0x40000 CLONE_SETTLS=0x80000 "
+        "CLONE_PARENT_SETTID=0x100000 CLONE_CHILD_CLEARTID=0x200000 CLONE_DETACHED=0x400000 "
+        "CLONE_CHILD_SETTID=0x1000000"
+    ),
+    "wait": _flags("WNOHANG=1 WUNTRACED=2 WEXITED=4 WCONTINUED=8"),
+    "flock": _flags("LOCK_SH=1 LOCK_EX=2 LOCK_NB=4 LOCK_UN=8"),
+    "mlockall": _flags("MCL_CURRENT=1 MCL_FUTURE=2 MCL_ONFAULT=4"),
+    "timer": _flags("TIMER_ABSTIME=1 TFD_TIMER_CANCEL_ON_SET=2"),
+    "timerfd": _flags("TFD_NONBLOCK=0o4000 TFD_CLOEXEC=0o2000000"),
+    "eventfd": _flags("EFD_SEMAPHORE=1 EFD_NONBLOCK=0o4000 EFD_CLOEXEC=0o2000000"),
+    "epoll": _flags("EPOLL_CLOEXEC=0o2000000"),
+    "accept": _flags("SOCK_NONBLOCK=0o4000 SOCK_CLOEXEC=0o2000000"),
+    "socket": _flags(
+        "SOCK_SEQPACKET=5 SOCK_RAW=3 SOCK_STREAM=1 SOCK_DGRAM=2 SOCK_NONBLOCK=0o4000 "
+        "SOCK_CLOEXEC=0o2000000"
+    ),
+    "msg": _flags(
+        "MSG_OOB=1 MSG_PEEK=2 MSG_DONTROUTE=4 MSG_CTRUNC=8 MSG_TRUNC=0x20 MSG_DONTWAIT=0x40 "
+        "MSG_EOR=0x80 MSG_WAITALL=0x100 MSG_NOSIGNAL=0x4000 MSG_MORE=0x8000 "
+        "MSG_CMSG_CLOEXEC=0x40000000"
+    ),
+    "fallocate": _flags(
+        "FALLOC_FL_KEEP_SIZE=1 FALLOC_FL_PUNCH_HOLE=2 FALLOC_FL_COLLAPSE_RANGE=8 "
+        "FALLOC_FL_ZERO_RANGE=16 FALLOC_FL_INSERT_RANGE=32"
+    ),
+    "rename": _flags("RENAME_NOREPLACE=1 RENAME_EXCHANGE=2 RENAME_WHITEOUT=4"),
+    "getrandom": _flags("GRND_NONBLOCK=1 GRND_RANDOM=2 GRND_INSECURE=4"),
+    "memfd": _flags("MFD_CLOEXEC=1 MFD_ALLOW_SEALING=2 MFD_HUGETLB=4 MFD_NOEXEC_SEAL=8"),
+    "poll": _flags(
+        "POLLIN=1 POLLPRI=2 POLLOUT=4 POLLERR=8 POLLHUP=0x10 POLLNVAL=0x20 POLLRDHUP=0x2000"
+    ),
+    "epoll_events": _flags(
+        "EPOLLIN=1 EPOLLPRI=2 EPOLLOUT=4 EPOLLERR=8 EPOLLHUP=0x10 EPOLLRDHUP=0x2000 "
+        "EPOLLEXCLUSIVE=0x10000000 EPOLLWAKEUP=0x20000000 EPOLLONESHOT=0x40000000 "
+        "EPOLLET=0x80000000"
+    ),
+    "sa": _flags(
+        "SA_NOCLDSTOP=1 SA_NOCLDWAIT=2 SA_SIGINFO=4 SA_RESTORER=0x04000000 SA_ONSTACK=0x08000000 "
+        "SA_RESTART=0x10000000 SA_NODEFER=0x40000000 SA_RESETHAND=0x80000000"
+    ),
+}
+
+#: Enumerations.
+ENUMS: Final[dict[str, dict[int, str]]] = {
+    "whence": _from(0, "SEEK_SET SEEK_CUR SEEK_END SEEK_DATA SEEK_HOLE"),
+    "sigmask": _from(0, "SIG_BLOCK SIG_UNBLOCK SIG_SETMASK"),
+    "itimer": _from(0, "ITIMER_REAL ITIMER_VIRTUAL ITIMER_PROF"),
+    "shutdown": _from(0, "SHUT_RD SHUT_WR SHUT_RDWR"),
+    "epoll_ctl": _from(1, "EPOLL_CTL_ADD EPOLL_CTL_DEL EPOLL_CTL_MOD"),
+    "clock": _from(
+        0,
+        "CLOCK_REALTIME CLOCK_MONOTONIC CLOCK_PROCESS_CPUTIME_ID CLOCK_THREAD_CPUTIME_ID "
+        "CLOCK_MONOTONIC_RAW CLOCK_REALTIME_COARSE CLOCK_MONOTONIC_COARSE CLOCK_BOOTTIME "
+        "CLOCK_REALTIME_ALARM CLOCK_BOOTTIME_ALARM CLOCK_SGI_CYCLE CLOCK_TAI",
+    ),
+    "family": _flags("AF_UNSPEC=0 AF_UNIX=1 AF_INET=2 AF_INET6=10 AF_NETLINK=16 AF_PACKET=17"),
+    "sol": _flags(
+        "SOL_SOCKET=1 IPPROTO_IP=0 IPPROTO_TCP=6 IPPROTO_UDP=17 IPPROTO_IPV6=41 SOL_NETLINK=270"
+    ),
+    "sockopt1": _from(
+        1,
+        "SO_DEBUG SO_REUSEADDR SO_TYPE SO_ERROR SO_DONTROUTE SO_BROADCAST SO_SNDBUF SO_RCVBUF "
+        "SO_KEEPALIVE SO_OOBINLINE SO_NO_CHECK SO_PRIORITY SO_LINGER SO_BSDCOMPAT SO_REUSEPORT "
+        "SO_PASSCRED SO_PEERCRED SO_RCVLOWAT SO_SNDLOWAT SO_RCVTIMEO SO_SNDTIMEO",
+    )
+    | _flags("SO_ACCEPTCONN=30 SO_PROTOCOL=38 SO_DOMAIN=39"),
+    "sockopt6": _from(
+        1,
+        "TCP_NODELAY TCP_MAXSEG TCP_CORK TCP_KEEPIDLE TCP_KEEPINTVL TCP_KEEPCNT TCP_SYNCNT "
+        "TCP_LINGER2 TCP_DEFER_ACCEPT TCP_WINDOW_CLAMP TCP_INFO TCP_QUICKACK TCP_CONGESTION",
+    )
+    | _flags("TCP_USER_TIMEOUT=18"),
+    "sockopt41": _flags("IPV6_UNICAST_HOPS=16 IPV6_MULTICAST_IF=17 IPV6_V6ONLY=26"),
+    "sockopt0": _flags("IP_TOS=1 IP_TTL=2 IP_MULTICAST_IF=32 IP_MULTICAST_TTL=33"),
+    "fcntl": _from(
+        0, "F_DUPFD F_GETFD F_SETFD F_GETFL F_SETFL F_GETLK F_SETLK F_SETLKW F_SETOWN F_GETOWN"
+    )
+    | _flags(
+        "F_OFD_GETLK=36 F_OFD_SETLK=37 F_OFD_SETLKW=38 F_DUPFD_CLOEXEC=1030 F_SETPIPE_SZ=1031 "
+        "F_GETPIPE_SZ=1032 F_ADD_SEALS=1033 F_GET_SEALS=1034"
+    ),
+    "ioctl": _flags(
+        "TCGETS=0x5401 TCSETS=0x5402 TIOCGPGRP=0x540f TIOCSPGRP=0x5410 TIOCGWINSZ=0x5413 "
+        "TIOCSWINSZ=0x5414 FIONREAD=0x541b FIONBIO=0x5421 FIONCLEX=0x5450 FIOCLEX=0x5451 "
+        "FICLONE=0x40049409"
+    ),
+    "madvise": _from(
+        0, "MADV_NORMAL MADV_RANDOM MADV_SEQUENTIAL MADV_WILLNEED MADV_DONTNEED"
+    )
+    | _from(8, "MADV_FREE MADV_REMOVE MADV_DONTFORK MADV_DOFORK MADV_MERGEABLE MADV_UNMERGEABLE")
+    | _from(14, "MADV_HUGEPAGE MADV_NOHUGEPAGE MADV_DONTDUMP MADV_DODUMP MADV_WIPEONFORK")
+    | _flags("MADV_POPULATE_READ=22 MADV_POPULATE_WRITE=23 MADV_COLLAPSE=25"),
+    "futex": _from(
+        0,
+        "FUTEX_WAIT FUTEX_WAKE FUTEX_FD FUTEX_REQUEUE FUTEX_CMP_REQUEUE FUTEX_WAKE_OP "
+        "FUTEX_LOCK_PI FUTEX_UNLOCK_PI FUTEX_TRYLOCK_PI FUTEX_WAIT_BITSET FUTEX_WAKE_BITSET "
+        "FUTEX_WAIT_REQUEUE_PI FUTEX_CMP_REQUEUE_PI FUTEX_LOCK_PI2",
+    ),
+    "rlimit": _from(
+        0,
+        "RLIMIT_CPU RLIMIT_FSIZE RLIMIT_DATA RLIMIT_STACK RLIMIT_CORE RLIMIT_RSS RLIMIT_NPROC "
+        "RLIMIT_NOFILE RLIMIT_MEMLOCK RLIMIT_AS RLIMIT_LOCKS RLIMIT_SIGPENDING RLIMIT_MSGQUEUE "
+        "RLIMIT_NICE RLIMIT_RTPRIO RLIMIT_RTTIME",
+    ),
+    "prctl": _flags(
+        "PR_SET_PDEATHSIG=1 PR_GET_DUMPABLE=3 PR_SET_DUMPABLE=4 PR_SET_NAME=15 PR_GET_NAME=16 "
+        "PR_SET_NO_NEW_PRIVS=38 PR_GET_NO_NEW_PRIVS=39 PR_SET_THP_DISABLE=41 "
+        "PR_GET_THP_DISABLE=42 PR_SET_VMA=0x53564d41"
+    ),
+    "arch_prctl": _from(0x1001, "ARCH_SET_GS ARCH_SET_FS ARCH_GET_FS ARCH_GET_GS"),
+}
+
+#: Errors by number (asm-generic/errno-base.h, errno.h).
+ERRORS: Final = (
+    _from(
+        1,
+        "EPERM ENOENT ESRCH EINTR EIO ENXIO E2BIG ENOEXEC EBADF ECHILD EAGAIN ENOMEM EACCES EFAULT "
+        "ENOTBLK EBUSY EEXIST EXDEV ENODEV ENOTDIR EISDIR EINVAL ENFILE EMFILE ENOTTY ETXTBSY "
+        "EFBIG ENOSPC ESPIPE EROFS EMLINK EPIPE EDOM ERANGE EDEADLK ENAMETOOLONG ENOLCK ENOSYS "
+        "ENOTEMPTY ELOOP",
+    )
+    | _from(42, "ENOMSG EIDRM")
+    | _from(60, "ENOSTR ENODATA ETIME ENOSR")
+    | _from(71, "EPROTO EMULTIHOP EDOTDOT EBADMSG EOVERFLOW")
+    | _from(
+        88,
+        "ENOTSOCK EDESTADDRREQ EMSGSIZE EPROTOTYPE ENOPROTOOPT EPROTONOSUPPORT ESOCKTNOSUPPORT "
+        "EOPNOTSUPP EPFNOSUPPORT EAFNOSUPPORT EADDRINUSE EADDRNOTAVAIL ENETDOWN ENETUNREACH "
+        "ENETRESET ECONNABORTED ECONNRESET ENOBUFS EISCONN ENOTCONN ESHUTDOWN ETOOMANYREFS "
+        "ETIMEDOUT ECONNREFUSED EHOSTDOWN EHOSTUNREACH EALREADY EINPROGRESS ESTALE",
+    )
+    | _flags("EILSEQ=84 EUSERS=87 EDQUOT=122 ECANCELED=125 EOWNERDEAD=130 ENOTRECOVERABLE=131")
+)
+
+#: Signals by number.
+SIGNALS: Final = _from(
+    1,
+    "SIGHUP SIGINT SIGQUIT SIGILL SIGTRAP SIGABRT SIGBUS SIGFPE SIGKILL SIGUSR1 SIGSEGV SIGUSR2 "
+    "SIGPIPE SIGALRM SIGTERM SIGSTKFLT SIGCHLD SIGCONT SIGSTOP SIGTSTP SIGTTIN SIGTTOU SIGURG "
+    "SIGXCPU SIGXFSZ SIGVTALRM SIGPROF SIGWINCH SIGIO SIGPWR SIGSYS",
+)
+
+
+def flags_text(kind: str, value: int) -> str:
+    """Flags by name, with what is left over as a number: ``O_RDWR|O_CREAT|0x40``."""
+    table = FLAGS[kind]
+    found = []
+    if kind == "open":  # the access mode is a number in two bits
+        found.append(("O_RDONLY", "O_WRONLY", "O_RDWR", "O_ACCMODE")[value & 3])
+        value &= ~3
+        table = {bits: name for bits, name in table.items() if bits > 3}
+    for bits, name in table.items():
+        if bits and value & bits == bits:
+            found.append(name)
+            value &= ~bits
+    if value:
+        found.append(f"{value:#x}")
+    return "|".join(found) or table.get(0, "0")
+
+
+def signals_text(mask: int) -> str:
+    """A signal mask, as strace has it: ``[INT URG]``, ``~[]`` for all."""
+    every = (1 << 64) - 1
+    inverted = mask.bit_count() > 32
+    shown = mask ^ every if inverted else mask
+    names = [
+        SIGNALS.get(number, f"SIG{number}").removeprefix("SIG")
+        for number in range(1, 65)
+        if shown >> (number - 1) & 1
+    ]
+    return f"{'~' if inverted else ''}[{' '.join(names)}]"
