@@ -1,86 +1,129 @@
-"""``python -m benchmarks``: measure, print tables, and keep the samples as JSON.
+"""``python -m benchmarks [NAMES]``: measure, print tables, keep the samples, draw plots.
 
-Needs the extra ``dev`` of emuplugin. Builds the plugins first, which takes a minute the first
-time. Run it on a machine that does nothing else.
+Needs the extras ``dev`` and, for plots, ``bench`` of emuplugin. Builds plugins and installs the
+peers first, which takes some minutes the first time. Run it on a machine that does nothing else.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import sys
 import tempfile
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
+import platformdirs
 from rich.console import Console
-from rich.progress import Progress
-from rich.table import Table
+from rich.markup import escape
+from rich.status import Status
 
 from emuplugin.build import NEWEST, resolve_version
-from tests.support.plugins import plugin_path
 
-from . import calls, conversions, opening, throughput
-from .native import build_host, launchers
-from .samples import Samples
+from . import document, goals
+from .parts import NAMES, PARTS
+from .peers import Peers
+from .plots import draw
+from .results import Results
+from .settings import Settings
 
-RESULTS = Path(__file__).parent / "results"
-_MOST_CONVERSIONS = 7  # a round takes half a minute
+QUICK = {"runs": 2, "calls": 200, "scale": 0.01}
 
 
 def main() -> int:
     """Measure what the command line asks for."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--runs", type=int, default=21, help="samples of each (default: 21)")
-    parser.add_argument("--calls", type=int, default=10_000, help="calls per sample of a call")
-    parser.add_argument(
-        "--scale", type=float, default=1.0, help="share of the elements in conversions (default: 1)"
-    )
-    parser.add_argument("--go", default=NEWEST, help=f"Go version (default: {NEWEST})")
-    parser.add_argument("--stripped", action="store_true", help="plugins without DWARF")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="folder for the JSON")
-    options = parser.parse_args()
+    options = _parser().parse_args()
+    if options.quick:
+        vars(options).update(QUICK)
     go_version = resolve_version(options.go)
     console = Console()
-    hello = plugin_path("hello", go_version, stripped=options.stripped)
-    add = plugin_path("add", go_version, stripped=options.stripped)
-    facts = describe_machine(go_version, hello)
+    folder = options.output or platformdirs.user_cache_path("emuplugin") / "benchmarks" / "results"
     with tempfile.TemporaryDirectory(prefix="emuplugin-benchmarks-") as temporary:
-        # A stripped plugin is built with -trimpath, which Go's loader wants of its host too.
-        host = None if options.stripped else build_host(go_version, Path(temporary))
-        peers = launchers(host)
-        with Progress(console=console, transient=True) as bars:
-            rounds = min(options.runs, _MOST_CONVERSIONS)
-            steps = 2 * options.runs + 1 + len(throughput.SIZES)
-            steps += len(conversions.TYPES) * (rounds + 1)
-            task = bars.add_task("measuring", total=steps)
-            opened = opening.measure(hello, peers, options.runs, lambda: bars.advance(task))
-            called = calls.measure(
-                add, peers, options.runs, options.calls, lambda: bars.advance(task)
-            )
-            ran = throughput.measure(
-                go_version, Path(temporary), peers, options.runs, lambda: bars.advance(task)
-            )
-            converted = conversions.measure(
-                go_version, Path(temporary), rounds, options.scale, lambda: bars.advance(task)
-            )
-    facts["load afterwards"] = load()
-    for name, value in facts.items():
-        console.print(f"{name}: {value}", highlight=False)
-    console.print(_table("Opening hello, in a fresh process", opened, "ms", 1e3))
-    console.print(_table("One call of Add(int, int) int", called, "us", 1e6))
-    console.print(throughput.table(ran))
-    console.print(conversions.table(converted))
-    groups = {"opening": opened, "calls": called, "throughput": ran, "conversions": converted}
-    path = _save(options.output, facts, groups)
-    console.print(f"samples: {path}", highlight=False)
+        settings = Settings(
+            go=go_version,
+            runs=options.runs,
+            calls=options.calls,
+            scale=options.scale,
+            long=options.long,
+            stripped=options.stripped,
+            folder=Path(temporary),
+            peers=Peers(go_version, Path(temporary)),
+            say=lambda text: None,
+        )
+        results = Results(describe_machine(go_version), {}, {})
+        with console.status("building what is needed") as status:
+            for name in options.names:
+                settings.say = partial(_show, status, name)
+                settings.say("measuring")
+                results.groups[name] = PARTS[name].measure(settings)
+    results.facts["load afterwards"] = load()
+    results.missing.update(settings.peers.missing)
+    for fact, value in results.facts.items():
+        console.print(f"{fact}: {value}", highlight=False, markup=False)
+    for peer, reason in results.missing.items():
+        console.print(f"not measured: {peer}: {reason}", highlight=False, markup=False)
+    for name in options.names:
+        for table in PARTS[name].tables(results.groups[name]):
+            console.print(table)
+    for table in goals.tables(results.groups):
+        console.print(table)
+    path = results.save(folder)
+    console.print(f"samples: {path}", highlight=False, soft_wrap=True)
+    if "scaling" in results.groups:
+        for picture in draw(results.groups["scaling"], folder, path.stem):
+            console.print(f"plot: {picture}", highlight=False, soft_wrap=True)
+    if options.document is not None:
+        document.update(options.document, results)
+        console.print(f"written: {options.document}", highlight=False, soft_wrap=True)
     return 0
 
 
-def describe_machine(go_version: str, plugin: Path) -> dict[str, str]:
+def _show(status: Status, name: str, text: str) -> None:
+    status.update(escape(f"{name}: {text}"))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="\n".join(f"  {name:12} {part.about}" for name, part in PARTS.items()),
+    )
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", type=_name, default=list(NAMES),
+        help="what to measure (default: all)",
+    )  # fmt: skip
+    parser.add_argument("--runs", type=int, default=15, help="samples of each (default: 15)")
+    parser.add_argument("--calls", type=int, default=10_000, help="calls per sample of a call")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="share of the full sizes (default: 1)"
+    )
+    parser.add_argument("--quick", action="store_true", help="only see whether all works")
+    parser.add_argument(
+        "--long", action="store_true", help="ten thousand openings and a million calls"
+    )
+    parser.add_argument("--go", default=NEWEST, help=f"Go version (default: {NEWEST})")
+    parser.add_argument("--stripped", action="store_true", help="plugins without DWARF, no peers")
+    parser.add_argument(
+        "--output", type=Path, help="folder for samples and plots (default: the user's cache)"
+    )
+    parser.add_argument(
+        "--document", type=Path, metavar="FILE",
+        help="put the tables into this Markdown file, between its marks",
+    )  # fmt: skip
+    return parser
+
+
+def _name(text: str) -> str:
+    if text not in PARTS:
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(PARTS)}")
+    return text
+
+
+def describe_machine(go_version: str) -> dict[str, str]:
     """What one must know to compare figures."""
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -89,7 +132,6 @@ def describe_machine(go_version: str, plugin: Path) -> dict[str, str]:
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "unicorn": version("unicorn"),
         "go": go_version,
-        "plugin": f"{plugin.stat().st_size:,} bytes",
         "load before": load(),
     }
 
@@ -106,31 +148,6 @@ def _processor() -> str:
         return platform.processor() or platform.machine()
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.machine())
-
-
-def _table(title: str, samples: Samples, unit: str, scale: float) -> Table:
-    table = Table(title=title, title_justify="left")
-    table.add_column("what")
-    for heading in (f"median ({unit})", "quartiles"):
-        table.add_column(heading, justify="right")
-    for name in samples.by_name:
-        low, high = (value * scale for value in samples.quartiles(name))
-        table.add_row(
-            name, _digits(samples.median(name) * scale), f"{_digits(low)} - {_digits(high)}"
-        )
-    return table
-
-
-def _digits(value: float) -> str:
-    return f"{value:.4f}" if value < 0.1 else f"{value:.2f}"
-
-
-def _save(folder: Path, facts: dict[str, str], groups: dict[str, Samples]) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{facts['date'].replace(':', '')}.json"
-    content = {"machine": facts, **{name: group.by_name for name, group in groups.items()}}
-    path.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    return path
 
 
 if __name__ == "__main__":

@@ -15,6 +15,14 @@ class Samples:
         """One more sample."""
         self.by_name.setdefault(name, []).append(seconds)
 
+    def part(self, prefix: str) -> Samples:
+        """Those whose names begin with ``prefix`` and a colon, without that."""
+        found = Samples()
+        for name, values in self.by_name.items():
+            if name.startswith(f"{prefix}: "):
+                found.by_name[name.removeprefix(f"{prefix}: ")] = values
+        return found
+
     def median(self, name: str) -> float:
         """The median of the samples of one name."""
         return median(self.by_name[name])

@@ -17,7 +17,6 @@ from .elf.file import ElfFile
 from .errors import ClosedError, DeadMachineError, EmupluginError, Interrupted
 from .outcomes import Outcomes
 from .python_calls import PythonCalls
-from .report import Report, take
 from .runtime_shims.goruntime import CallResult
 from .runtime_shims.program import Module, Program
 from .runtime_shims.type_area import TypeArea
@@ -27,10 +26,11 @@ from .values.guest import ModuleTypes, Travel
 
 if TYPE_CHECKING:
     from .cpu.memory import Memory
+    from .report import Report
     from .runtime_shims.callbacks import CallbackFrame
     from .runtime_shims.roots import Root
-    from .tracing.recorder import Recorder
     from .runtime_shims.witness import Witness
+    from .tracing.recorder import Recorder
     from .values.guest import Root as KeptAlive
 
 T = TypeVar("T")
@@ -54,7 +54,7 @@ class Life:
         self._context: Context | None = None
         self._over: Callable[[], ClosedError] | None = None
         self.host_seconds = 0.0
-        self._report = Report()
+        self._report: Report | None = None
         self.python_calls = PythonCalls(self)
         self.outcomes = Outcomes(self)
 
@@ -119,15 +119,17 @@ class Life:
     @property
     def report(self) -> Report:
         """What was done up to now, or up to the end."""
+        from .report import Report, take
+
         if self.booted is None:
-            return self._report
+            return self._report or Report()
         return take(self.booted.process.kernel, self.host_seconds)
 
     @property
     def instructions(self) -> int:
         """How many the guest has executed."""
         if self.booted is None:
-            return self._report.instructions
+            return 0 if self._report is None else self._report.instructions
         return self.booted.process.kernel.instructions
 
     def interrupt(self) -> None:

@@ -1,9 +1,11 @@
 // Command native_host opens a plugin with Go's own loader and tells how long that takes.
 //
-//	native_host open PLUGIN FUNCTION          opens it once, calls func()
+//	native_host open PLUGIN [FUNCTION]        opens it once, calls func() if it is told one
 //	native_host call PLUGIN FUNCTION COUNT    calls func(int, int) int
 //	native_host run PLUGIN FUNCTION SIZE      calls func(int) int twice, and times the second call
 //	native_host serve PLUGIN FUNCTION         answers pairs of int64 on stdin with their result
+//	native_host rpc PLUGIN FUNCTION COUNT     calls func(int, int) int in a process of its own, by
+//	                                          net/rpc over pipes, which answers as "rpcserve"
 //
 // Times are nanoseconds, as JSON on stderr.
 package main
@@ -20,14 +22,30 @@ import (
 )
 
 func main() {
-	mode, path, name := os.Args[1], os.Args[2], os.Args[3]
+	mode, path, name := os.Args[1], os.Args[2], ""
+	if len(os.Args) > 3 {
+		name = os.Args[3]
+	}
 	times := map[string]int64{}
+	if mode == "rpc" {
+		count, err := strconv.Atoi(os.Args[4])
+		if err != nil {
+			log.Fatal(err)
+		}
+		times["calls"] = int64(callRemotely(path, name, count))
+		write(times)
+		return
+	}
 	start := time.Now()
 	p, err := plugin.Open(path)
 	if err != nil {
 		log.Fatal(err)
 	}
 	times["open"] = int64(time.Since(start))
+	if name == "" {
+		write(times)
+		return
+	}
 	start = time.Now()
 	symbol, err := p.Lookup(name)
 	if err != nil {
@@ -51,6 +69,8 @@ func main() {
 	case func(int, int) int:
 		if mode == "serve" {
 			serve(function)
+		} else if mode == "rpcserve" {
+			serveCalls(function)
 		} else {
 			count, err := strconv.Atoi(os.Args[4])
 			if err != nil {
@@ -65,6 +85,10 @@ func main() {
 	default:
 		log.Fatalf("%s is %T", name, symbol)
 	}
+	write(times)
+}
+
+func write(times map[string]int64) {
 	if err := json.NewEncoder(os.Stderr).Encode(times); err != nil {
 		log.Fatal(err)
 	}

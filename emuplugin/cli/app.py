@@ -20,6 +20,7 @@ from emuplugin.cli.info import info
 from emuplugin.cli.inspect import inspect
 from emuplugin.cli.run import run
 from emuplugin.cli.stubs import stubs
+from emuplugin.cli.trace import trace
 from emuplugin.cli.variables import get, set_
 from emuplugin.errors import EmupluginError
 
@@ -58,6 +59,7 @@ class _Commands(click.Group):
         "get": get,
         "set": set_,
         "explain": explain,
+        "trace": trace,
         "stubs": stubs,
     },
     context_settings={"help_option_names": ["-h", "--help"]},

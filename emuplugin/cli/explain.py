@@ -47,9 +47,8 @@ docs/explain.md shows what is in it.
     "--steps",
     type=click.IntRange(min=1),
     default=2000,
-    show_default=True,
     metavar="NUMBER",
-    help="Instructions of the function to show one by one.",
+    help="Instructions of the function to show one by one.  [default: 2000]",
 )
 @click.option(
     "--into",

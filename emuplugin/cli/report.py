@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from emuplugin.cli.cgo_imports import USUAL
 from emuplugin.cli.failures import headline
-from emuplugin.cli.mapped_file import MappedFile
 from emuplugin.elf.buildinfo import BuildInfo
 from emuplugin.elf.file import ElfFile
+from emuplugin.elf.image import Image
 from emuplugin.elf.refusals import check_plugin
 from emuplugin.errors import EmupluginError, NotAPluginError, OpenError
+from emuplugin.inspection import guarded
+from emuplugin.inspection.descriptors import Descriptors
+from emuplugin.inspection.exports import exports
+from emuplugin.inspection.inits import package_inits
+from emuplugin.inspection.module import Module
+from emuplugin.inspection.names import package_of
 
 
 @dataclass(frozen=True)
@@ -109,7 +115,7 @@ def make_report(path: str) -> Report:
     report.symbol_table = ".symtab" in file.sections
     report.dwarf = any(name in file.sections for name in (".debug_info", ".zdebug_info"))
     try:
-        _read_go(report, file)
+        guarded.call(lambda: _read_go(report, file))
     except EmupluginError as error:
         report.unreadable = headline(error)
         if report.refusal is None:
@@ -125,15 +131,31 @@ def _read_go(report: Report, file: ElfFile) -> None:
         names = {symbol.name for symbol in file.symbols.undefined}
         report.c_imports = sorted(names)
         report.c_imports_beyond_cgo = sorted(names - USUAL)
-    mapped = MappedFile(file)
-    report.relocations = dict(mapped.relocations)
+    image = Image(file)
+    report.relocations = dict(image.relocations)
     if report.build is None:
         return
-    report.plugin_path = mapped.plugin_path
+    module = Module(file, image)
+    report.plugin_path = module.plugin_path
     if not report.plugin_path and report.refusal is None:
         report.refusal = _refusal(NotAPluginError("runtime: plugin has empty pluginpath"))
-    report.exports = sorted(ExportedName(*export) for export in mapped.exports())
-    report.init_order = [InitPackage(*package) for package in mapped.init_packages()]
+    report.exports = sorted(
+        ExportedName(export.name, export.kind, export.type)
+        for export in exports(module, Descriptors(module))
+    )
+    report.init_order = list(_init_order(module))
+
+
+def _init_order(module: Module) -> Iterator[InitPackage]:
+    def name_at(entry: int) -> str:
+        function = module.functions.find(entry)
+        return "" if function is None else function.name
+
+    for init in package_inits(
+        module, name_at, lambda entry: package_of(name_at(entry)), lambda entry: ()
+    ):
+        names = tuple(function.name for function in init.functions if function.name)
+        yield InitPackage(init.package, names)
 
 
 def _refusal(error: EmupluginError) -> Refusal:

@@ -216,11 +216,19 @@ class AddressSpace:
 
     def keep(self) -> KeptSpace:
         """All that is there now, with the content of memory, for :meth:`show`."""
-        store = self.physical.keep()
+        return self.describe(self.physical.keep())
+
+    def describe(self, store: PageStore) -> KeptSpace:
+        """All that is there now, where ``store`` is the content of memory."""
         return KeptSpace(
-            store, tuple(self._areas), dict(self.tables.leaf), self.tables.count,
-            self.present_pages, self.peak_pages, self.code_version,
-        )  # fmt: skip
+            store,
+            tuple(self._areas),
+            dict(self.tables.leaf),
+            self.tables.count,
+            self.present_pages,
+            self.peak_pages,
+            self.code_version,
+        )
 
     def show(self, kept: KeptSpace) -> None:
         """Have what was there when ``kept`` was kept, in this address space or one like it."""

@@ -13,15 +13,16 @@ from collections.abc import Iterator
 from functools import cache
 
 from .host_code import HostCode, HostCodeError, is_supported
+from .listing import assemble
 
 _CODE_AT = 4096
 # The hook's arguments: engine, address, size, and where the table lies minus the range's first
 # address times the size of a place.
-_UNIX = """
+UNIX = """
     48ff04f1     | inc qword ptr [rcx + rsi*8]
     c3           | ret
 """
-_WINDOWS = """
+WINDOWS = """
     49ff04d1     | inc qword ptr [r9 + rdx*8]
     c3           | ret
 """
@@ -68,10 +69,8 @@ class CodeCounts:
 @cache
 def _counting_code() -> HostCode:
     """The code; one copy serves all tables."""
-    listing = _WINDOWS if sys.platform == "win32" else _UNIX
-    content = b"".join(
-        bytes.fromhex(line.split("|")[0].strip()) for line in listing.strip().splitlines()
-    )
+    listing = WINDOWS if sys.platform == "win32" else UNIX
+    content = assemble(listing, 0, {}, {})
     code = HostCode(_CODE_AT + len(content), _CODE_AT, None)
     ctypes.memmove(code.address + _CODE_AT, content, len(content))
     code.seal()

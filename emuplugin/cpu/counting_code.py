@@ -69,6 +69,9 @@ class Cells(ctypes.Structure):
         ("pairs", ctypes.c_uint64 * 2 * (MAX_PAIRS + 1)),  # helper, replacement; 0
         ("requested", ctypes.c_uint64),  # set by whoever wants the run to stop
         ("quantum", ctypes.c_int64),  # QUANTUM
+        ("until", ctypes.c_int64),  # what will have run when nothing remains
+        ("passed", ctypes.c_int64),  # what the time-stamp counter shows beyond instructions
+        ("tick", ctypes.c_int64),  # what it moves by when it is read; 0 if it is not kept here
     )
 
 

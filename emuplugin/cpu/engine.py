@@ -74,7 +74,7 @@ class KeptProcessor(NamedTuple):
     """A processor at some moment."""
 
     context: unicorn.unicorn_py3.unicorn.UcContext
-    executed: tuple[int, int]
+    executed: tuple[int, int, int]
     traps: frozenset[int]
 
 
@@ -212,6 +212,11 @@ class Engine:
         self.traps.update(kept.traps)
         self.pending = None
         self._forget_page_fault()
+
+    def adapt(self) -> None:
+        """Let the engine choose the size of its software TLB anew, which it does when it flushes
+        it: it starts with a megabyte's pages, and grows while it is found full."""
+        uclib.uc_ctl(self.handle, _CTL_TLB_FLUSH)
 
     def _flush_tlb(self) -> None:
         uclib.uc_ctl(self.handle, _CTL_TLB_FLUSH)

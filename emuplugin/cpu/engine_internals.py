@@ -60,6 +60,7 @@ _NORESERVE = getattr(mmap, "MAP_NORESERVE", 0)
 _JUMP, _TARGETS = 0x1010, (0x1100, 0x1200)
 # Bytes of the engine's state in which RIP and the flags lie, and a flag that users may change.
 _STATE, _AC = 512, 0x40000
+_SENTINEL = 0x5EED_1234_5678_5EED
 # float_status (fpu/softfloat-types.h), flags of its exceptions and a mode; ZF as helpers set it.
 _ROUNDING_IN_STATUS, _FLAGS_IN_STATUS = 1, 2
 _INEXACT, _UPWARD, _ZF = b"\x20", 2, b"\x40"
@@ -215,9 +216,11 @@ def translations_far_away(size: int) -> Iterator[None]:
 
 class Registers(NamedTuple):
     """Where the engine keeps what helpers need, as offsets in what they get as their first
-    argument: RIP, RFLAGS, the flags of the processor's mode, the state of SSE's arithmetic, and the
-    result of the last comparison."""
+    argument: RAX, RDX, RIP, RFLAGS, the flags of the processor's mode, the state of SSE's
+    arithmetic, and the result of the last comparison."""
 
+    rax: int
+    rdx: int
     eip: int
     eflags: int
     hflags: int
@@ -241,11 +244,14 @@ def registers() -> Registers | None:
     places = translations()
     if places is None or not is_supported() or sys.platform == "win32":
         return None
-    if not all(map(helper, ("lookup_tb_ptr", "addsd", "ucomisd"))):
+    if not all(map(helper, ("lookup_tb_ptr", "addsd", "ucomisd", "rdtsc"))):
         return None
     try:
         state = _Watched(places)
-        return Registers(state.eip(), state.eflags(), state.hflags(), *_float_state())
+        rax, rdx = map(state.general, (x86_const.UC_X86_REG_RAX, x86_const.UC_X86_REG_RDX))
+        return Registers(
+            rax, rdx, state.eip(), state.eflags(), state.hflags(), *_float_state()
+        )
     except (ValueError, HostCodeError):
         return None
 
@@ -329,6 +335,13 @@ class _Watched:
         """The state as words of the size ``form`` (of struct)."""
         count = _STATE // struct.calcsize(form)
         return list(struct.unpack(f"<{count}{form}", ctypes.string_at(self._state, _STATE)))
+
+    def general(self, register: int) -> int:
+        """Offset of a general register."""
+        self._uc.reg_write(register, _SENTINEL)
+        found = 8 * _only(at for at, word in enumerate(self._words("Q")) if word == _SENTINEL)
+        self._uc.reg_write(register, 0)
+        return found
 
     def eip(self) -> int:
         """Offset of RIP."""

@@ -10,6 +10,8 @@ the calling convention of Unix:
   same: both units round to nearest and keep denormals, the guest's has seen an inexact result
   before (so its sticky flag is set already), and the result is normal. Else they leave it to the
   engine.
+* Of reading the time-stamp counter. The engine has none that repeats, so the instruction is a fault
+  for the kernel to answer. Where time is made of instructions, the counter is known here.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from .listing import assemble
 #: The names of the helpers, in the order of the pairs in the cells.
 HELPERS = (
     "lookup_tb_ptr", "addsd", "subsd", "mulsd", "divsd", "sqrtsd", "ucomisd", "comisd",
-    "cvtsi2sd", "cvtsq2sd", "cvttsd2si", "cvttsd2sq",
+    "cvtsi2sd", "cvtsq2sd", "cvttsd2si", "cvttsd2sq", "rdtsc",
 )  # fmt: skip
 assert len(HELPERS) <= MAX_PAIRS
 
@@ -164,8 +166,25 @@ _TO_64 = """
     c3                       | 16  ret
     ff25{original}           | 17  jmp qword ptr [rip + original]
 """
+# rdtsc(env): the counter goes to EAX and EDX. It shows what has passed, and instructions.
+_RDTSC = """
+    488b0d{tick}             | 00  mov rcx, qword ptr [rip + tick]
+    4885c9                   | 07  test rcx, rcx
+    7438                     | 0a  je 0x44
+    48030d{passed}           | 0c  add rcx, qword ptr [rip + passed]
+    48890d{passed}           | 13  mov qword ptr [rip + passed], rcx
+    48030d{until}            | 1a  add rcx, qword ptr [rip + until]
+    482b0d{remaining}        | 21  sub rcx, qword ptr [rip + remaining]
+    482b0d{reserve}          | 28  sub rcx, qword ptr [rip + reserve]
+    89c8                     | 2f  mov eax, ecx
+    488987{rax}              | 31  mov qword ptr [rdi + rax], rax
+    48c1e920                 | 38  shr rcx, 0x20
+    48898f{rdx}              | 3c  mov qword ptr [rdi + rdx], rcx
+    c3                       | 43  ret
+    ff25{original}           | 44  jmp qword ptr [rip + original]
+"""
 _LISTINGS = {
-    "lookup_tb_ptr": (_LOOKUP, ""),
+    "lookup_tb_ptr": (_LOOKUP,),
     **dict.fromkeys(_OPERATIONS, (_UNITS, _ARITHMETIC)),
     "ucomisd": (_MODES, _COMPARISON),
     "comisd": (_MODES, _COMPARISON),
@@ -173,6 +192,7 @@ _LISTINGS = {
     "cvtsq2sd": (_UNITS, _FROM_64),
     "cvttsd2si": (_UNITS, _TO_32),
     "cvttsd2sq": (_UNITS, _TO_64),
+    "rdtsc": (_RDTSC,),
 }
 
 

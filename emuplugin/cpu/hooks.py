@@ -4,8 +4,8 @@ The engine puts calls into the code that it translates, and only where somebody 
 other code is as fast as ever, and so is everything once the hooks are gone. Hooks come and go
 between runs; what was translated is thrown away then.
 
-There are no hooks for blocks: with them a translated block no longer begins with the question whether
-to stop, which is where instructions are counted (see :mod:`stops`).
+There are no hooks for blocks: with them a translated block no longer begins with the question
+whether to stop, which is where instructions are counted (see :mod:`stops`).
 
 An observer may look at registers and memory and must not change them. What it raises ends the run
 and is raised by :meth:`Engine.run`, as with system calls.
@@ -16,6 +16,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Generator, Iterable, Sequence
 from functools import partial
+from itertools import pairwise
 from struct import Struct
 
 import unicorn
@@ -164,8 +165,10 @@ class Hooks:
         self._keep.append(keep)
         first = ctypes.cast(keep, ctypes.c_void_p).value or 0
         for function in (first, self._function(tell)):
-            for wanted, kind in ((reads, unicorn.UC_HOOK_MEM_READ),
-                                 (writes, unicorn.UC_HOOK_MEM_WRITE)):
+            for wanted, kind in (
+                (reads, unicorn.UC_HOOK_MEM_READ),
+                (writes, unicorn.UC_HOOK_MEM_WRITE),
+            ):
                 if wanted:
                     self._wanted.append((kind, start, end - 1, function, 0))
 
@@ -264,7 +267,7 @@ class Hooks:
 
 def clusters(places: Sequence[int]) -> list[tuple[int, int]]:
     """Ranges that hold all ``places``, which are in order: few, and without wide gaps."""
-    gaps = sorted((after - before for before, after in zip(places, places[1:], strict=False)))
+    gaps = sorted(after - before for before, after in pairwise(places))
     near = max(_NEAR, gaps[-_MOST_RANGES] if len(gaps) > _MOST_RANGES else 0)
     found: list[tuple[int, int]] = []
     for place in places:

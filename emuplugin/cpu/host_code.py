@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import ctypes
 import mmap
-import platform
+import os
 import sys
 import weakref
+from functools import cache
 
 _X86_64 = frozenset({"x86_64", "AMD64", "amd64"})
 # Windows, winnt.h.
@@ -23,9 +24,12 @@ class HostCodeError(Exception):
     """The host gives no memory that can hold code."""
 
 
+@cache
 def is_supported() -> bool:
     """Whether machine code for x86-64 runs on this host."""
-    return platform.machine() in _X86_64
+    if sys.platform == "win32":
+        return os.environ.get("PROCESSOR_ARCHITECTURE") in _X86_64
+    return os.uname().machine in _X86_64
 
 
 class HostCode:

@@ -24,9 +24,7 @@ _MAP_FIXED, _MAP_NORESERVE = 0x10, 0x4000
 _ENTRY = 8
 _AT_ONCE = 1 << 17
 _FILE, _SWAPPED, _PRESENT = 0x20, 0x40, 0x80
-_OWN = bytes(
-    bool(byte & (_SWAPPED | _PRESENT)) and not byte & _FILE for byte in range(256)
-)
+_OWN = bytes(bool(byte & (_SWAPPED | _PRESENT)) and not byte & _FILE for byte in range(256))
 _RUN = re.compile(rb"\x01+")
 
 
@@ -79,14 +77,15 @@ class Pagemap:
         start = address >> PAGE_SHIFT
         done = 0
         while done < pages:
-            entries = os.pread(self._fd, min(pages - done, _AT_ONCE) * _ENTRY, (start + done) * _ENTRY)
+            entries = os.pread(
+                self._fd, min(pages - done, _AT_ONCE) * _ENTRY, (start + done) * _ENTRY
+            )
             if not entries:
                 raise OSError("the host's page map ends early")
             flags = entries[_ENTRY - 1 :: _ENTRY].translate(_OWN)
             for run in _RUN.finditer(flags):
                 yield done + run.start(), run.end() - run.start()
             done += len(flags)
-
 
 
 @cache

@@ -12,18 +12,19 @@ import sys
 from functools import cache
 
 from .host_code import HostCode, HostCodeError, is_supported
+from .listing import assemble
 
 _CODE_AT = 4096
 # The hook's arguments: engine, address, size, cells. A cell each: the table minus the range's
 # first address; where to go for a marked one.
-_UNIX = """
+UNIX = """
     488b01     | mov rax, qword ptr [rcx]
     803c3000   | cmp byte ptr [rax + rsi], 0
     7501       | jne 0xa
     c3         | ret
     ff6108     | jmp qword ptr [rcx + 8]
 """
-_WINDOWS = """
+WINDOWS = """
     498b01     | mov rax, qword ptr [r9]
     803c1000   | cmp byte ptr [rax + rdx], 0
     7501       | jne 0xa
@@ -62,10 +63,8 @@ def _filter_code() -> HostCode:
     """The code; one copy serves all filters."""
     if not is_supported():
         raise HostCodeError("the host's processor is not x86-64")
-    listing = _WINDOWS if sys.platform == "win32" else _UNIX
-    content = b"".join(
-        bytes.fromhex(line.split("|")[0].strip()) for line in listing.strip().splitlines()
-    )
+    listing = WINDOWS if sys.platform == "win32" else UNIX
+    content = assemble(listing, 0, {}, {})
     code = HostCode(_CODE_AT + len(content), _CODE_AT, None)
     ctypes.memmove(code.address + _CODE_AT, content, len(content))
     code.seal()

@@ -96,6 +96,23 @@ def clip(runs: Iterable[Run], within: Iterable[Run]) -> list[Run]:
     return found
 
 
+def cut(runs: Iterable[Run], holes: Iterable[Run]) -> list[Run]:
+    """The parts of sorted ``runs`` that do not lie in sorted ``holes``."""
+    left: list[Run] = []
+    without = list(holes)
+    for start, count in runs:
+        end = start + count
+        for first, pages in without:
+            if first + pages <= start or first >= end:
+                continue
+            if start < first:
+                left.append((start, first - start))
+            start = first + pages
+        if start < end:
+            left.append((start, end - start))
+    return left
+
+
 def keep_in_file(memory: memoryview, runs: Sequence[Run]) -> PageStore | None:
     """Copy ``runs`` of ``memory`` to a file in memory. None where the host has no such files."""
     fd = memory_file("emuplugin-snapshot")

@@ -14,7 +14,7 @@ from bisect import insort
 from itertools import pairwise
 
 from .host_pages import Pagemap, is_supported, map_file, map_zeros
-from .page_store import PageStore, Run, clip, keep_as_bytes, keep_in_file, merge
+from .page_store import PageStore, Run, clip, cut, keep_as_bytes, keep_in_file, merge
 
 PAGE_SIZE = 4096
 PAGE_SHIFT = 12
@@ -124,6 +124,11 @@ class PhysicalMemory:
     # --- keeping what is there --------------------------------------------------------------
 
     @property
+    def free(self) -> tuple[tuple[int, int], ...]:
+        """The free spans: address and number of pages."""
+        return tuple(self._free)
+
+    @property
     def allocated(self) -> list[Run]:
         """The spans that are in use: first page and number of pages."""
         ends = [(0, 0), *self._free, (self.span, 0)]
@@ -143,7 +148,7 @@ class PhysicalMemory:
             except OSError:
                 store = None  # the host has no more files for this, or tells nothing
         if store is None:
-            store = keep_as_bytes(self.bytes, self._used())
+            store = keep_as_bytes(self.bytes, self.used())
         store.free = tuple(self._free)
         return store
 
@@ -164,24 +169,38 @@ class PhysicalMemory:
 
     def _keep_by_view(self) -> PageStore | None:
         shown = self._shown
-        with Pagemap() as pagemap:
-            allocated = self.allocated
-            own = [
-                (start + first, count)
-                for start, pages in allocated
-                for first, count in pagemap.own(self.pointer + (start << PAGE_SHIFT), pages)
-            ]
-        if shown is not None:
-            if not own and not self._hidden and shown.free == tuple(self._free):
-                return shown
-            own = clip(merge((*own, *shown.runs), 0), allocated)
-        runs = merge(own)
+        own = self._own()
+        if shown is not None and not own and not self._hidden and shown.free == tuple(self._free):
+            return shown
+        runs = self.used()
         store = keep_in_file(self.bytes, runs)
         if store is not None:
-            map_zeros(self.pointer, self.span)
+            self._view(store, store.runs)
+            if shown is not None:
+                for start, count in cut(shown.runs, store.runs):
+                    map_zeros(self.pointer + (start << PAGE_SHIFT), count << PAGE_SHIFT)
             self._shown = store
-            self._view(store, runs)
         return store
+
+    def used(self) -> list[Run]:
+        """Runs that cover all pages which are not zero."""
+        if self.copying:
+            return self._look_for_used()
+        try:
+            own = self._own()
+        except OSError:
+            return self._look_for_used()
+        shown = () if self._shown is None else self._shown.runs
+        return merge(clip(merge((*own, *shown), 0), self.allocated))
+
+    def _own(self) -> list[Run]:
+        """The allocated pages that were written to. Raises OSError."""
+        with Pagemap() as pagemap:
+            return [
+                (start + first, count)
+                for start, pages in self.allocated
+                for first, count in pagemap.own(self.pointer + (start << PAGE_SHIFT), pages)
+            ]
 
     def _view(self, store: PageStore, runs: list[Run] | tuple[Run, ...]) -> None:
         """Show parts of the runs of ``store``."""
@@ -198,8 +217,7 @@ class PhysicalMemory:
             offset += whole[1] << PAGE_SHIFT
         self._hidden = []
 
-    def _used(self) -> list[Run]:
-        """Runs that cover all pages which are not zero."""
+    def _look_for_used(self) -> list[Run]:
         zeros = bytes(_CHUNK)
         found = []
         for start, pages in self.allocated:

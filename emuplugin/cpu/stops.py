@@ -42,6 +42,8 @@ _WINDOW = 1 << 20
 _DIRECT = 1 << 31
 _EMU_STOP = ctypes.cast(uclib.uc_emu_stop, ctypes.c_void_p).value or 0
 _PAGE = 4096
+# Nanoseconds that the time-stamp counter can tell: 146 years. Guests sleep longer than that.
+_AGE = 1 << 62
 
 
 class Stops(Protocol):
@@ -58,6 +60,13 @@ class Stops(Protocol):
     def executed(self) -> int:
         """Instructions that have run, as far as that is known between runs."""
 
+    passed: int
+    """Nanoseconds that have passed without instructions; see :meth:`tell_time`."""
+
+    def tell_time(self, tick: int) -> bool:
+        """Let RDTSC answer ``passed`` and the executed instructions, after ``passed`` was increased
+        by ``tick``. False where that cannot be: there the instruction remains a fault."""
+
     def arm(self, instructions: int) -> None:
         """Stop before the block with which more than ``instructions`` would have run from now."""
 
@@ -67,11 +76,11 @@ class Stops(Protocol):
     def request_at_once(self) -> None:
         """Stop the run before its next block. For callbacks from the run, and between runs."""
 
-    def keep(self) -> tuple[int, int]:
-        """How many instructions have run and how many are left until a stop, for :meth:`show`.
-        Between runs only."""
+    def keep(self) -> tuple[int, int, int]:
+        """How many instructions have run, how many are left until a stop, and ``passed``, for
+        :meth:`show`. Between runs only."""
 
-    def show(self, kept: tuple[int, int]) -> None:
+    def show(self, kept: tuple[int, int, int]) -> None:
         """Count on as if it were that moment again. No stop is due."""
 
     def take(self) -> bool:
@@ -130,7 +139,10 @@ class _CountedStops:
         self._handle = uc._uch
         code = counting_code(places)
         found = registers()
-        helpers = helper_code(CODE_AT + len(code.content), places.code, found) if found else None
+        far = abs(asked - block) > _DIRECT + buffer_size
+        helpers = (
+            helper_code(CODE_AT + len(code.content), places.code, found) if found and far else None
+        )
         content = code.content + (helpers.content if helpers else b"")
         size = CODE_AT + len(content)
         # A block calls a helper that is near directly, and then a stub must be near as well.
@@ -139,7 +151,7 @@ class _CountedStops:
         try:
             self._code = HostCode(size, CODE_AT, block)
         except HostCodeError:
-            if abs(asked - block) <= _DIRECT + buffer_size:
+            if not far:
                 raise
             self._code = HostCode(size, CODE_AT, None)
             inline = 0
@@ -155,8 +167,8 @@ class _CountedStops:
         self._table = bytearray()
         if helpers is not None:
             self._replace(helpers)
-        self._until = 0
         self._expired = False
+        self._tick = self._beyond = 0
         ctypes.memmove(base + CODE_AT, content, len(content))
         self._code.seal()
         hook = ctypes.c_size_t()
@@ -187,7 +199,7 @@ class _CountedStops:
     @property
     def executed(self) -> int:
         cells = self._cells
-        done: int = self._until - cells.remaining - cells.reserve
+        done: int = cells.until - cells.remaining - cells.reserve
         return done
 
     @property
@@ -201,7 +213,7 @@ class _CountedStops:
         return count
 
     def arm(self, instructions: int) -> None:
-        self._until = self.executed + instructions
+        self._cells.until = self.executed + instructions
         self._provide(instructions)
 
     def _provide(self, instructions: int) -> None:
@@ -209,13 +221,30 @@ class _CountedStops:
         cells.remaining = min(instructions, QUANTUM)
         cells.reserve = instructions - cells.remaining
 
-    def keep(self) -> tuple[int, int]:
-        executed = self.executed
-        return executed, self._until - executed
+    @property
+    def passed(self) -> int:
+        nanoseconds: int = self._cells.passed
+        return self._beyond + nanoseconds
 
-    def show(self, kept: tuple[int, int]) -> None:
-        executed, remaining = kept
-        self._until = executed + remaining
+    @passed.setter
+    def passed(self, nanoseconds: int) -> None:
+        self._cells.passed = nanoseconds % _AGE
+        self._beyond = nanoseconds - self._cells.passed
+        self._cells.tick = 0 if self._beyond else self._tick
+
+    def tell_time(self, tick: int) -> bool:
+        if not self._table:
+            return False
+        self._tick = self._cells.tick = tick
+        return True
+
+    def keep(self) -> tuple[int, int, int]:
+        executed = self.executed
+        return executed, self._cells.until - executed, self.passed
+
+    def show(self, kept: tuple[int, int, int]) -> None:
+        executed, remaining, self.passed = kept
+        self._cells.until = executed + remaining
         self._expired = False
         self._cells.left = self._cells.requested = 0
         self._provide(remaining)
@@ -281,7 +310,7 @@ class _EstimatedStops:
     def __init__(self, uc: unicorn.Uc) -> None:
         self._handle = uc._uch
         self._requested = self._expired = False
-        self._until = self._remaining = 0
+        self._until = self._remaining = self.passed = 0
         self._left = ctypes.c_uint64(0)
 
     @property
@@ -299,11 +328,14 @@ class _EstimatedStops:
     def request_at_once(self) -> None:
         self.request()
 
-    def keep(self) -> tuple[int, int]:
-        return self.executed, self._remaining
+    def tell_time(self, tick: int) -> bool:
+        return False
 
-    def show(self, kept: tuple[int, int]) -> None:
-        executed, remaining = kept
+    def keep(self) -> tuple[int, int, int]:
+        return self.executed, self._remaining, self.passed
+
+    def show(self, kept: tuple[int, int, int]) -> None:
+        executed, remaining, self.passed = kept
         self._requested = self._expired = False
         self._until, self._remaining = executed + remaining, remaining
 

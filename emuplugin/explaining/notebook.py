@@ -58,7 +58,12 @@ def report_html(report: Report) -> str:
     """A report: what a machine used up, asked for and did not get."""
     from emuplugin.report_table import rows
 
-    return _table(("", ""), [(label, Code(shown)) for label, shown in rows(report)])
+    lines = [
+        (label if not number else "", Code(line))
+        for label, shown in rows(report)
+        for number, line in enumerate(shown.split("\n"))
+    ]
+    return _table(("what", "how much"), lines)
 
 
 def _table(names: Sequence[str], rows: Sequence[tuple[Cell, ...]], more: int = 0) -> str:

@@ -49,6 +49,12 @@ class Observation:
         """How many the guest executed for the call, its way in and out included."""
         return self.ended - self.began
 
+    @property
+    def way_in(self) -> int:
+        """Those of them that had run when the function was entered."""
+        steps = self.stepping.steps
+        return steps[0].event.instructions - self.began if steps else 0
+
     @contextmanager
     def watch(self, machine: Machine) -> Iterator[None]:
         """Observe what happens inside of the ``with``."""

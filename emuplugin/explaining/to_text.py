@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ _MOST_FOLDED: Final = 3
 _MOST_ROWS: Final = 40
 _MOST_STEPS: Final = 40
 _MIN_COLUMN: Final = 6
+_MIN_WIDTH: Final = 60
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,9 @@ class Style:
 
 
 def story_lines(story: Story, width: int = 80, style: Style | None = None) -> Iterator[str]:
-    """The whole story, each line at most ``width`` columns wide."""
-    writer = _Writer(max(width, 40), style or Style())
+    """The whole story, each line at most ``width`` columns wide, which must be 60 or more."""
+    width = max(width, _MIN_WIDTH)
+    writer = _Writer(width, style or Style())
     yield writer.style.strong(cut(story.title, width))
     yield cut(story.plugin, width)
     yield writer.style.weak(cut(", ".join(story.facts), width))
@@ -65,6 +66,33 @@ def cut(text: str, columns: int) -> str:
             break
         kept.append(char)
     return f"{''.join(kept)}…"
+
+
+def wrapped(text: str, columns: int) -> list[str]:
+    """The text in lines of so many columns; words that are longer are broken."""
+    lines: list[str] = []
+    line = ""
+    for word in text.split():
+        room = columns - cells(line) - 1
+        if line and cells(word) > room and (cells(word) <= columns or room < _MIN_COLUMN):
+            lines.append(line)
+            line = ""
+        line = f"{line} {word}" if line else word
+        while cells(line) > columns:
+            piece = _start(line, columns)
+            lines.append(piece)
+            line = line[len(piece) :]
+    return [*lines, line] if line else lines
+
+
+def _start(word: str, columns: int) -> str:
+    """As much of a word as fits."""
+    used = 0
+    for index, char in enumerate(word):
+        used += _cells(char)
+        if used > columns:
+            return word[:index]
+    return word
 
 
 def cells(text: str) -> int:
@@ -119,15 +147,12 @@ class _Writer:
                 yield from self._steps(block)
 
     def _wrapped(self, text: str, change: Callable[[str], str]) -> Iterator[str]:
-        for line in textwrap.wrap(
-            plain(text), self.width, break_on_hyphens=False, break_long_words=True
-        ):
-            yield change(line)
+        yield from map(change, wrapped(plain(text), self.width))
 
     def _facts(self, block: Facts) -> Iterator[str]:
         indent = max(cells(term) for term, _ in block.rows) + 2
         for term, value in block.rows:
-            lines = textwrap.wrap(plain(str(value)), max(self.width - indent - 2, 20)) or [""]
+            lines = wrapped(plain(str(value)), self.width - indent - 2) or [""]
             yield f"  {self.style.weak(term)}{' ' * (indent - cells(term))}{lines[0]}"
             for line in lines[1:]:
                 yield " " * (indent + 2) + line

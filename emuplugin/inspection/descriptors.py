@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Final
 
 from emuplugin.errors import FormatError
@@ -27,11 +28,15 @@ _MAX_METHODS: Final = 1 << 16
 class Descriptors:
     """The types of a module, each read once; FormatError for descriptors that are none."""
 
-    def __init__(self, module: Module, more: tuple[int, ...] = ()) -> None:
+    def __init__(self, module: Module) -> None:
         self._module = module
         self.types = Types(module)
+
+    @cached_property
+    def by_address(self) -> dict[int, GoType]:
+        """The descriptors by address, ascending."""
         found: dict[int, GoType] = {}
-        pending = [*self._listed(), *self._exported(), *more]
+        pending = [*self._listed(), *self._exported()]
         while pending:
             address = pending.pop()
             if address in found:
@@ -40,8 +45,7 @@ class Descriptors:
                 raise FormatError(f"more than {MAX_TYPES:,} type descriptors")
             go_type = found[address] = self.read(address)
             pending += self._parts(go_type)
-        self.by_address: dict[int, GoType] = dict(sorted(found.items()))
-        """The descriptors by address, ascending."""
+        return dict(sorted(found.items()))
 
     def read(self, address: int) -> GoType:
         """The type at ``address``."""

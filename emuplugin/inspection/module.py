@@ -21,13 +21,13 @@ _MAX_ENTRIES: Final = 1 << 22
 
 
 class Module:
-    """One plugin's module data.
+    """One plugin's module data. ``image`` is for callers that have mapped the file already.
 
     Raises NotAPluginError where there is none, UnsupportedGoVersionError for a Go version without
     layouts, and what relocating raises.
     """
 
-    def __init__(self, file: ElfFile) -> None:
+    def __init__(self, file: ElfFile, image: Image | None = None) -> None:
         info = file.build_info
         if info is None:
             raise NotAPluginError(
@@ -37,7 +37,7 @@ class Module:
         self.file = file
         self.layout: Layout = find_layout(info.go_version, file)
         self.address = find_moduledata(file)
-        self.image = Image(file)
+        self.image = Image(file) if image is None else image
         self.experiments = frozenset(info.experiments)
         major, _, minor = info.minor.partition(".")
         self.go_minor = (int(major), int(minor)) if major and minor else (0, 0)

@@ -16,6 +16,8 @@ import signal
 import sys
 from typing import Any, Final
 
+from emuplugin.cpu.host_code import is_supported
+from emuplugin.cpu.physical import PhysicalMemory
 from emuplugin.isolation import landlock, seccomp
 from emuplugin.runtime_shims.layouts import tables
 from emuplugin.sandbox import Sandbox
@@ -104,6 +106,9 @@ class Hardening:
     def prepare(self) -> None:
         """Import and read what is needed later: then no file can be opened."""
         _load_everything()
+        is_supported()  # remembers what the host's processor is
+        # Files in memory and the host's page map are out of reach from then on.
+        PhysicalMemory.copying = True
 
     def apply(self, *, dwarf: bool) -> None:
         """Give up what is not needed; only the first time counts. ``dwarf``: the first plugin's
@@ -161,7 +166,7 @@ class Hardening:
 def _load_everything() -> None:
     import emuplugin
 
-    for package in ("values", "runtime_shims", "cpu", "elf"):
+    for package in ("values", "runtime_shims", "cpu", "elf", "snapshots"):
         path = f"{emuplugin.__path__[0]}/{package}"
         for module in pkgutil.walk_packages([path], f"emuplugin.{package}."):
             if module.name.rpartition(".")[2] not in _LEFT_OUT:
@@ -176,8 +181,8 @@ def _load_everything() -> None:
 
 _LEFT_OUT: Final = ("dwarf", "debug_info", "generate", "wanted")
 _LATER: Final = (
-    "capstone.x86_const", "concurrent.futures.thread", "html", "json", "linecache",
-    "selectors", "traceback", "unicorn.unicorn_py3.arch.intel",
+    "capstone.x86_const", "concurrent.futures.thread", "emuplugin.report", "html", "json",
+    "linecache", "selectors", "traceback", "unicorn.unicorn_py3.arch.intel",
     # The resolver's; dnspython loads the kinds of records that answers have one by one.
     "dns.message", "dns.reversename", "dns.rrset", "dns.rdtypes.IN.A", "dns.rdtypes.IN.AAAA",
     "dns.rdtypes.ANY.PTR", "dns.rdtypes.ANY.OPT",

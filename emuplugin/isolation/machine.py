@@ -13,6 +13,7 @@ from emuplugin.errors import (
     EmupluginError,
     IsolationError,
     OpenError,
+    SnapshotError,
     UnsupportedGoVersionError,
 )
 from emuplugin.isolation import values
@@ -20,6 +21,7 @@ from emuplugin.isolation.connection import MACHINE, Connection
 from emuplugin.isolation.files import RemoteFiles
 from emuplugin.isolation.info import Isolation
 from emuplugin.isolation.plugin import RemotePlugin, make_plugin
+from emuplugin.isolation.snapshot import RemoteSnapshot
 from emuplugin.isolation.symbols import (
     RemoteFunction,
     RemoteMethod,
@@ -140,11 +142,37 @@ class IsolatedMachine(Machine):
 
     def reset(self) -> None:
         with self._end.lock:
-            if self._end.busy:
-                raise BusyError("a machine cannot be reset from inside a call into it")
+            self._check_between_calls("reset")
             self._ask("reset")
             for path, plugin in self._opened.items():
                 plugin.settle(self, path)
+
+    def snapshot(self) -> RemoteSnapshot:  # type: ignore[override]
+        with self._end.lock:
+            self._check_between_calls("taken a snapshot of")
+            if dropped := RemoteSnapshot.dropped(self._end):
+                self._ask("drop_snapshots", dropped)
+            number, instructions, memory = self._ask("snapshot")
+            return RemoteSnapshot(self._end, number, instructions, memory, dict(self._opened))
+
+    def restore(self, snapshot: Any) -> None:
+        with self._end.lock:
+            self._check_between_calls("restored")
+            if not isinstance(snapshot, RemoteSnapshot) or not snapshot.is_of(self._end):
+                raise SnapshotError("the snapshot is of another machine")
+            self._ask("restore", snapshot.number)
+            self._opened = dict(snapshot.opened)
+            for path, plugin in self._opened.items():
+                plugin.settle(self, path)
+
+    def clone(self) -> Machine:
+        with self._end.lock:
+            self._end.check_alive()
+            raise RemoteSnapshot.refusal()
+
+    def _check_between_calls(self, done: str) -> None:
+        if self._end.busy:
+            raise BusyError(f"a machine cannot be {done} from inside a call into it")
 
     def close(self) -> None:
         with self._end.lock:
@@ -187,6 +215,13 @@ class IsolatedMachine(Machine):
 
     def symbol(self, name: str) -> NoReturn:
         self._elsewhere()
+
+    def trace(self, **what: Any) -> NoReturn:
+        self._end.check_alive()
+        raise IsolationError(
+            "a machine in another process cannot be traced: trace the same calls in a "
+            "Machine(sandbox) without isolate"
+        )
 
     def _elsewhere(self) -> NoReturn:
         self._end.check_alive()

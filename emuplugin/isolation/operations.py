@@ -14,6 +14,7 @@ from emuplugin.isolation.things import TYPE_FACTS, Op
 from emuplugin.machine import Machine
 from emuplugin.opening import open_in
 from emuplugin.plugin import Plugin
+from emuplugin.snapshots.snapshot import Snapshot
 from emuplugin.values.arrays import ArrayView
 from emuplugin.values.buffers import Buffered
 from emuplugin.values.channels import ChannelView
@@ -49,6 +50,9 @@ _METHODS: Final[dict[str, tuple[Callable[..., Any], ...]]] = {
 _MACHINE: Final[dict[str, Callable[..., Any]]] = {
     "check_alive": lambda machine: machine.life.check_alive(),
     "reset": Machine.reset,
+    "snapshot": lambda machine: _take_snapshot(machine),
+    "restore": lambda machine, number: machine.restore(_snapshots[number]),
+    "drop_snapshots": lambda machine, numbers: _drop_snapshots(numbers),
     "close": Machine.close,
     "run_goroutines": Machine.run_goroutines,
     "send_signal": Machine.send_signal,
@@ -72,6 +76,23 @@ _PATH: Final = frozenset(
         "write_bytes", "mkdir", "unlink", "rmdir", "symlink_to", "chmod",
     )
 )  # fmt: skip
+
+
+#: The snapshots that the parent holds, by number.
+_snapshots: dict[int, Snapshot] = {}
+
+
+def _take_snapshot(target: Machine) -> tuple[int, int, int]:
+    """Keep a snapshot: its number, its instructions, and the bytes that it takes."""
+    snapshot = target.snapshot()
+    number = max(_snapshots, default=0) + 1
+    _snapshots[number] = snapshot
+    return number, snapshot.instructions, snapshot.memory
+
+
+def _drop_snapshots(numbers: list[int]) -> None:
+    for number in numbers:
+        _snapshots.pop(number, None)
 
 
 def machine(target: Machine, name: str, *args: Any) -> Any:

@@ -61,16 +61,18 @@ class Boot:
         self.g0 = 0
         #: The C function that starts a thread, for plugins with C code; else 0.
         self.thread_start = 0
-        self._next = BOOT_DATA
+        self.monitor: Monitor | None = None
+        #: Where the next allocation goes.
+        self.next = BOOT_DATA
         runtime.process.space.map(BOOT_DATA, _BOOT_DATA_SIZE, PROT_READ | PROT_WRITE, "[boot]")
 
     # --- what the steps use -----------------------------------------------------------------
 
     def allocate(self, size: int) -> int:
         """Zeroed memory that lives as long as the machine and that the collector never frees."""
-        address = self._next
-        self._next += (size + 15) & -16
-        if self._next > BOOT_DATA + _BOOT_DATA_SIZE:
+        address = self.next
+        self.next += (size + 15) & -16
+        if self.next > BOOT_DATA + _BOOT_DATA_SIZE:
             raise MemoryError("boot data is full")
         return address
 
@@ -168,8 +170,9 @@ def without_c(boot: Boot) -> None:
 
 
 def processor(boot: Boot) -> None:
-    """CPU features, number of processors, page size."""
+    """CPU features, number of processors, page size, a clock to be read without the kernel."""
     runtime, layout = boot.runtime, boot.layout
+    runtime.set("runtime.vdsoClockgettimeSym", runtime.stubs.clock)
     cpus = boot.kernel.sandbox.cpus
     runtime.set_if_present("runtime.ncpu", cpus)
     runtime.set_if_present("runtime.numCPUStartup", cpus)
@@ -431,7 +434,8 @@ def main_variables(boot: Boot) -> None:
 
 def monitor(boot: Boot) -> None:
     """The thread of ``sysmon``."""
-    value = boot.store(pack("<Q", Monitor(boot.runtime).entry))
+    boot.monitor = Monitor(boot.runtime)
+    value = boot.store(pack("<Q", boot.monitor.entry))
     boot.call("runtime.newm", value, 0, _MAX_UINT64)
     boot.call("runtime.osyield.abi0")
 
@@ -456,7 +460,7 @@ def world(boot: Boot) -> None:
 #: The steps in order, with the functions of the runtime that they stand for.
 STEPS: tuple[tuple[Callable[[Boot], None], str], ...] = (
     (first_stack, "rt0_go"),
-    (processor, "osinit, cpuinit"),
+    (processor, "osinit, cpuinit, vdsoauxv"),
     (scheduler_variables, "schedinit"),
     (randomness, "randinit, alginit"),
     (heap, "mallocinit, (*mheap).init"),

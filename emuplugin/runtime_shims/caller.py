@@ -205,7 +205,7 @@ class Caller:
                 self._engine.stop_at_once()
                 error = UNKNOWN_END
             if error or self._engine.pending is not None:
-                self._kernel.go_on(error & ~ASTRAY)
+                self._kernel.go_on(error if error == UNKNOWN_END else error & ~ASTRAY)
                 crossing.read()
                 ended, host.ended = host.ended, None
                 return ended

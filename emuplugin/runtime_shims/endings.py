@@ -11,7 +11,7 @@ from emuplugin.cpu import registers as reg
 from emuplugin.elf.pclntab import PclnTable
 
 from .caller import Caller, Goexit, Panic, PanicValue
-from .patches import EntryTraps
+from .patches import EntryTraps, KnownTraps
 from .traceback import TraceFrame, unwind
 
 
@@ -24,7 +24,9 @@ class Endings:
         caller: Caller,
         table_for: Callable[[int], PclnTable | None],
         on_fatal: Callable[[bool], None],
+        traps: KnownTraps | None = None,
     ) -> None:
+        """``traps`` are those that are in memory already, of an earlier program's."""
         self._caller = caller
         self._runtime = runtime = caller.runtime
         self._memory = runtime.memory
@@ -36,11 +38,19 @@ class Endings:
         self._top = runtime.process.engine.batch(reg.RSP)
         self._counter = runtime.symbol("runtime.runningPanicDefers")
         self._goexit1: list[int] = []
-        self._traps = EntryTraps(runtime.process)
-        self.watch(runtime.symbol)
+        self.traps = EntryTraps(runtime.process)
+        if traps is not None:
+            self.traps.resume(traps)
+        self.watch(runtime.symbol, there=traps is not None)
 
-    def watch(self, symbol: Callable[[str], int | None]) -> None:
-        """Set the traps in one module: its code calls the runtime functions of its own."""
+    @property
+    def is_quiet(self) -> bool:
+        """Whether no call is about to end in an unusual way."""
+        return not self._panicked and not self._exiting
+
+    def watch(self, symbol: Callable[[str], int | None], *, there: bool = False) -> None:
+        """Set the traps in one module: its code calls the runtime functions of its own. ``there``:
+        memory has them already."""
         for name, action in (
             ("runtime.preprintpanics", self._preprintpanics),
             ("runtime.fatalpanic", self._fatalpanic),
@@ -51,7 +61,7 @@ class Endings:
         ):
             entry = symbol(name)
             if entry is not None:
-                self._traps.add(entry, action)
+                self.traps.add(entry, action, there=there)
         goexit1 = symbol("runtime.goexit1")
         if goexit1 is not None:
             self._goexit1.append(goexit1)

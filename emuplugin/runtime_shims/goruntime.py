@@ -44,6 +44,7 @@ class GoRuntime:
         #: The images whose symbols are the runtime's: whoever came first defines.
         self.images: list[Image] = [image]
         self.memory = process.memory
+        clock = process.kernel.clock
         self.stubs = Stubs(
             process.space,
             process.memory,
@@ -51,6 +52,7 @@ class GoRuntime:
             morestack=self.function("runtime.morestack_noctxt.abi0"),
             ready=self.function("runtime.ready"),
             newproc=self.function("runtime.newproc"),
+            clock=clock.offset if clock.in_guest else None,
         )
         engine = process.engine
         # RDX is the closure, R14 is g, X15 is zero by convention.

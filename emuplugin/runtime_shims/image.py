@@ -31,16 +31,17 @@ class Image:
         self.base = base
         self.size = size
         self.relocations = relocations
-        self._symbols: dict[str, int | None] = {}
+        #: The addresses that were asked for, by name.
+        self.known_symbols: dict[str, int | None] = {}
 
     def symbol(self, name: str) -> int | None:
         """The guest address of a dynamic symbol defined here."""
         try:
-            return self._symbols[name]
+            return self.known_symbols[name]
         except KeyError:
             symbol = self.file.symbols.find(name)
             address = None if symbol is None or not symbol.defined else self.base + symbol.value
-            self._symbols[name] = address
+            self.known_symbols[name] = address
             return address
 
     def holds(self, address: int) -> bool:

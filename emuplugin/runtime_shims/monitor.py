@@ -39,6 +39,17 @@ class Monitor:
         # P.status says it until Go 1.25; since then the goroutine does.
         self._by_goroutine = runtime.layout.has("runtime.schedt", "nGsyscallNoP")
 
+    @property
+    def state(self) -> tuple[int, int] | None:
+        """The thread's tid and where its stack begins; None before it has arrived."""
+        return None if self._thread is None else (self._thread.tid, self._base)
+
+    def resume(self, state: tuple[int, int]) -> None:
+        """Be the monitor whose thread has arrived already."""
+        threads = self._runtime.process.kernel.threads
+        self._thread, self._base = threads.all[state[0]], state[1]
+        threads.on_stall = self._hand_over
+
     def _arrived(self) -> bool:
         """The thread has started, or has handed over a P."""
         threads = self._runtime.process.kernel.threads

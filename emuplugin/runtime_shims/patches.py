@@ -28,6 +28,8 @@ _PROLOGUES = {
     b"\x48\x81\xec": 7,  # sub rsp, imm32
 }
 _JUMP = b"\xff\x25\0\0\0\0"  # jmp [rip]
+#: Where the next copy goes; by entry its first byte, and where the copy is.
+KnownTraps = tuple[int, dict[int, tuple[bytes, int]]]
 
 
 class EntryTraps:
@@ -40,14 +42,24 @@ class EntryTraps:
         self._originals: dict[int, tuple[bytes, int]] = {}
         process.space.map(self._next, PAGE_SIZE, PROT_READ | PROT_EXEC, "[emuplugin traps]")
 
-    def add(self, entry: int, action: Callable[[], bool]) -> None:
+    @property
+    def state(self) -> KnownTraps:
+        """What :meth:`resume` needs in another process with the same memory."""
+        return self._next, dict(self._originals)
+
+    def resume(self, state: KnownTraps) -> None:
+        """Take it that memory holds these traps."""
+        self._next, self._originals = state[0], dict(state[1])
+
+    def add(self, entry: int, action: Callable[[], bool], *, there: bool = False) -> None:
         """Call ``action`` whenever the guest enters ``entry``. When it returns False the guest goes
-        on as if nothing had been there; True ends the run."""
+        on as if nothing had been there; True ends the run. ``there``: memory has it already."""
         memory = self._process.memory
         known = self._originals.get(entry)
         copy = self._copy(entry) if known is None else known[1]
-        memory.write(entry, HLT)
-        self._process.space.code_changed()
+        if not there:
+            memory.write(entry, HLT)
+            self._process.space.code_changed()
 
         def trapped() -> bool:
             if action():

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from struct import pack
 from time import perf_counter
+from typing import Self
 
+from emuplugin.elf.buildinfo import BuildInfo
 from emuplugin.elf.file import ElfFile
 from emuplugin.elf.moduledata import find_moduledata
 from emuplugin.elf.pclntab import PclnTable
@@ -30,9 +32,12 @@ from .image import Image, map_image
 from .inits import AllocationCounter, InitTrace, init_tasks
 from .interruption import Interruption
 from .joining import initialise_newcomers, unify_types
-from .layouts import find_layout
+from .layouts import Layout, find_layout
+from .layouts.tables import candidates
 from .libc.library import CLibrary
 from .loops import Loops
+from .monitor import Monitor
+from .patches import KnownTraps
 from .preemption import Preemption
 from .process import Process
 from .roots import Root, Roots
@@ -125,35 +130,75 @@ class Program:
             self.timings["map and relocate"] = perf_counter() - start
             if witness is not None:
                 witness.mapped(process, image)
-            self.runtime = GoRuntime(process, image, layout)
-            first = Module(image, image.base + moduledata, self.runtime)
-            self.modules = [first]
-            self.caller = Caller(self.runtime)
-            self.endings = Endings(self.caller, self.table_for, lambda panic: self.on_fatal(panic))
-            self.callbacks = Callbacks(self.caller, lambda frame: self.on_callback(frame))
-            self.preemption = Preemption(self.runtime)
-            self.interruption = Interruption(self.caller)
-            process.kernel.on_tick = self._tick
-            self.signalling = Signalling(self.runtime)
-            process.kernel.awaits_signals = self.signalling.awaited
-            process.kernel.on_sleep = self.interruption.sleeping
-            process.kernel.on_wake = self._wake
-            self._goroutines = GoroutineLimit(self.runtime, sandbox.limits.goroutines)
-            process.kernel.on_growth = self._goroutines.check
+            self._assemble(image, moduledata, layout, None)
             start = perf_counter()
-            self._boot = Boot(self.runtime, first.moduledata)
             if has_c_code(file):
-                self._boot.thread_start = CThreads(self.runtime, self.library).start
+                self.boot.thread_start = CThreads(self.runtime, self.library).start
             self.runtime.witness = witness
-            self.boot_steps: list[BootStep] = boot(self._boot)
+            self.boot_steps: list[BootStep] = boot(self.boot)
             self.runtime.witness = None
-            if self._boot.thread_start:
+            if self.boot.thread_start:
                 tell_c_that_go_runs(self.runtime, self.call_runtime)
             self.timings["boot the runtime"] = perf_counter() - start
-            self.roots = Roots(self.runtime, self._boot.store)
+            self.roots = Roots(self.runtime, self.boot.store)
         except BaseException:
             process.close()
             raise
+
+    def _assemble(
+        self, image: Image, moduledata: int, layout: Layout, traps: KnownTraps | None
+    ) -> None:
+        """Everything on the host's side, around an image that is mapped; ``traps`` are those that
+        memory holds already."""
+        kernel = self.process.kernel
+        self.runtime = GoRuntime(self.process, image, layout)
+        first = Module(image, image.base + moduledata, self.runtime)
+        self.modules = [first]
+        self.caller = Caller(self.runtime)
+        self.endings = Endings(
+            self.caller, self.table_for, lambda panic: self.on_fatal(panic), traps
+        )
+        self.callbacks = Callbacks(self.caller, lambda frame: self.on_callback(frame))
+        self.preemption = Preemption(self.runtime)
+        self.interruption = Interruption(self.caller)
+        kernel.on_tick = self._tick
+        self.signalling = Signalling(self.runtime)
+        kernel.awaits_signals = self.signalling.awaited
+        kernel.on_sleep = self.interruption.sleeping
+        kernel.on_wake = self._wake
+        self._goroutines = GoroutineLimit(self.runtime, kernel.sandbox.limits.goroutines)
+        kernel.on_growth = self._goroutines.check
+        self.boot = Boot(self.runtime, first.moduledata)
+
+    @classmethod
+    def assembled(
+        cls,
+        sandbox: Sandbox,
+        info: BuildInfo,
+        image: Image,
+        moduledata: int,
+        names: Sequence[str],
+        traps: KnownTraps,
+    ) -> Self:
+        """A program around memory that is still to come: what the constructor makes, without what
+        it does in the guest. ``names`` are those of the C library that the image is bound to."""
+        program = cls.__new__(cls)
+        program.build_info = info
+        program.on_fatal, program.on_callback = _ignore, _no_callback
+        program.process = process = Process(sandbox)
+        program.timings, program.boot_steps = {}, []
+        try:
+            program.library = CLibrary(process)
+            for name in names:
+                program.library.resolve(name)
+            program._assemble(image, moduledata, candidates(info.go_version)[0], traps)
+            monitor = Monitor(program.runtime)
+            program.boot.monitor = monitor
+            program.roots = Roots(program.runtime, program.boot.store)
+        except BaseException:
+            process.close()
+            raise
+        return program
 
     def add(self, file: ElfFile) -> Module:
         """Map another plugin into the program. Its inits have not run then."""
@@ -175,16 +220,16 @@ class Program:
     def link(self, module: Module) -> None:
         """Make an added module part of the program, as ``plugin_lastmoduleinit`` does."""
         runtime, before = self.runtime, list(self.runtime.images)
-        add_module(runtime, module.moduledata, self._boot.store)
+        add_module(runtime, module.moduledata, self.boot.store)
         unify_types(runtime, module.moduledata, module.image, before)
-        initialise_newcomers(self._boot, module.image, before)
+        initialise_newcomers(self.boot, module.image, before)
         self.endings.watch(module.image.symbol)
         runtime.images.append(module.image)
         self.modules.append(module)
         chain(runtime, module.moduledata)
         listed = [m.moduledata for m in self.modules] + [runtime.stubs.moduledata]
-        elements = self._boot.store(b"".join(pack("<Q", address) for address in listed))
-        header = self._boot.store(pack("<QQQ", elements, len(listed), len(listed)))
+        elements = self.boot.store(b"".join(pack("<Q", address) for address in listed))
+        header = self.boot.store(pack("<QQQ", elements, len(listed), len(listed)))
         runtime.set("runtime.modulesSlice", header)
         for itab in module_itabs(runtime, module.moduledata):
             self.call_runtime("runtime.itabAdd", itab)

@@ -91,10 +91,21 @@ class Roots:
         number = self._holders[slot] = next(_numbers)
         return Root(self, slot, address, number)
 
+    @property
+    def state(self) -> tuple[int, list[int]]:
+        """What :meth:`resume` needs, where nobody holds any."""
+        return self._size, list(self._free)
+
+    def resume(self, state: tuple[int, list[int]]) -> None:
+        """Take it that memory holds this table, with no root in it."""
+        self._size, self._free = state[0], list(state[1])
+
     def alive(self) -> dict[int, int]:
         """The slots in use and their holders' numbers."""
         gone = set(self.returned)
-        return {slot: number for slot, number in self._holders.items() if (slot, number) not in gone}
+        return {
+            slot: number for slot, number in self._holders.items() if (slot, number) not in gone
+        }
 
     def went_back(self, alive: dict[int, int]) -> None:
         """The table is as it was in a snapshot; of those who held slots then only these live."""

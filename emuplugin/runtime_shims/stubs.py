@@ -20,6 +20,7 @@ from emuplugin.cpu.memory import Memory
 from . import loops
 from .layouts import Layout
 from .map_stubs import map_stubs
+from .vdso import clock_gettime
 
 STUBS_BASE = 0x3_0000_0000
 #: Places for code that is made later; see :mod:`loops`.
@@ -95,7 +96,10 @@ class Stubs:
         morestack: int,
         ready: int,
         newproc: int,
+        clock: int | None,
     ) -> None:
+        """``clock`` is how much CLOCK_REALTIME is ahead of the time-stamp counter; None where that
+        is not a clock."""
         self._memory, self._layout = memory, layout
         # Present from the start: a call that returns into a page fault would leave that behind.
         executable = PROT_READ | PROT_EXEC
@@ -123,6 +127,11 @@ class Stubs:
         )
         # func(_ *g, fn unsafe.Pointer) bool { newproc((*funcval)(fn)); return true }
         spawn_code = self._calling_stub("emuplugin.spawn", b"\x48\x89\xd8", newproc, _RETURN_TRUE)
+        #: The function that the runtime reads clocks with; 0 where only the kernel knows the time.
+        self.clock = 0
+        if clock is not None:
+            code = clock_gettime(clock)
+            self.clock = self._place("emuplugin.clock_gettime", code, ((len(code), 0),))
         #: Functions that are called by name, like those of the plugins.
         self.symbols = {stub.name: self._place(*stub) for stub in map_stubs()}
         memory.write(STUBS_BASE, self._code)

@@ -2,13 +2,14 @@
 
 The state of a machine is what can be reached from its program through objects of the kernel, the
 runtime's shims and the processor, and through Python's containers, closures and bound methods. What
-is anybody else's ends the way: functions of the user, streams, the sandbox. An object of a kind that
-is not known here cannot be captured, and is an error rather than a state that goes back in part.
+is anybody else's ends the way: functions of the user, streams, the sandbox. An object of a kind
+that is not known here cannot be captured: that is an error, not a state that goes back in part.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 import types
 from enum import Enum
@@ -29,7 +30,8 @@ from emuplugin.runtime_shims.roots import Returned
 CONSTANT = (
     int, str, bytes, float, complex, bool, type(None), type, range, Enum, re.Pattern,
     types.ModuleType, types.CodeType, types.BuiltinFunctionType, property, BaseException,
-    ipaddress.IPv4Address, ipaddress.IPv6Address, unicorn.unicorn_py3.unicorn.UcContext,
+    ipaddress.IPv4Address, ipaddress.IPv6Address, ipaddress.IPv4Network, ipaddress.IPv6Network,
+    os.stat_result, unicorn.unicorn_py3.unicorn.UcContext,
 )  # fmt: skip
 #: Of the host: a machine keeps its own, another one gets new ones.
 HOSTS = (Watchdog, Outside, DirFdCalls, PathCalls, WeakValueDictionary, Returned)
@@ -82,4 +84,3 @@ def refuse(thing: object, way: str) -> SnapshotError:
     kind = type(thing)
     name = f"{kind.__module__}.{kind.__qualname__}"
     return SnapshotError(f"the machine holds something that cannot be captured: a {name} ({way})")
-

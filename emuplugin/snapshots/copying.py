@@ -20,8 +20,6 @@ from emuplugin.cpu.crossing import Crossing, Landing
 from emuplugin.cpu.engine import Engine
 from emuplugin.cpu.memory import Memory
 from emuplugin.cpu.registers import Batch
-from emuplugin.runtime_shims.kernel.fs.host_calls import DirFdCalls
-from emuplugin.runtime_shims.kernel.fs.host_paths import PathCalls
 from emuplugin.runtime_shims.roots import Returned
 
 from .captured import is_closure, is_record, slots_of
@@ -41,6 +39,8 @@ class Plan:
         # The number of each old object's new one, by its id; the old ones must live meanwhile.
         self._numbers: dict[int, int] = {id(old): n for n, old in enumerate(replaced)}
         self._alive: list[Any] = list(replaced)
+        # The same for what is shared and goes into something new.
+        self._constants: dict[int, int] = {}
         kept = [entry for entry in memento.kept if id(entry.thing) not in self._numbers]
         self._shells: list[tuple[_Make, Any]] = []
         for entry in kept:
@@ -70,7 +70,8 @@ class Plan:
         if number is not None:
             return number
         kind = type(old)
-        make, parts = _MAKE.get(kind), ()
+        make: _Make | None = _MAKE.get(kind)
+        parts: tuple[Any, ...] = ()
         if make is None:
             if isinstance(old, tuple):
                 make, parts = _new_tuple, old
@@ -84,7 +85,9 @@ class Plan:
         numbers = [self._of(part) for part in parts]
         if parts and all(number is None for number in numbers):
             return None
-        operands = [self._constant(p) if n is None else n for p, n in zip(parts, numbers, strict=True)]
+        operands = [
+            self._constant(p) if n is None else n for p, n in zip(parts, numbers, strict=True)
+        ]
         if kind is types.FunctionType and not is_closure(old):
             return None
         self._derived.append((make, old, operands))
@@ -92,10 +95,11 @@ class Plan:
 
     def _constant(self, value: Any) -> int:
         """The number of something shared, among what new objects are made of."""
-        number = self._numbers.get(id(value))
+        number = self._constants.get(id(value))
         if number is None:
+            number = self._constants[id(value)] = len(self._alive)
+            self._alive.append(value)
             self._derived.append((_itself, value, []))
-            number = self._number(value)
         return number
 
     def _fill(self, entry: Kept) -> tuple[_Fill, int, Any, list[tuple[Any, int]]]:
@@ -191,8 +195,6 @@ _MAKE: dict[type, _Make] = {
     Memory: lambda old, engine, parts: Memory(engine.space),
     Batch: lambda old, engine, parts: old.of(engine.handle),
     Landing: lambda old, engine, parts: Landing(),
-    DirFdCalls: lambda old, engine, parts: old.again(),
-    PathCalls: lambda old, engine, parts: old.again(),
     # Of nodes, that are made again when they are asked for.
     WeakValueDictionary: lambda old, engine, parts: WeakValueDictionary(),
     Returned: lambda old, engine, parts: Returned(),

@@ -1,7 +1,7 @@
 """The state of many objects, kept and put back into the same objects.
 
-Whoever refers to an object goes on referring to it: nothing has to be told that a machine went back.
-Objects that came later are forgotten by those that were there before.
+Whoever refers to an object goes on referring to it: nothing has to be told that a machine went
+back. Objects that came later are forgotten by those that were there before.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import types
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterable
-from functools import cache, partial
+from functools import partial
 from typing import Any, NamedTuple
 
 from .captured import is_closure, is_elsewhere, is_own, is_record, refuse, slots_of
@@ -161,9 +161,7 @@ def _restore_attributes(thing: Any, state: dict[str, Any]) -> None:
         attributes.update(state)
 
 
-def _held_by_record(
-    memento: Memento, thing: Any, holder: object
-) -> Iterable[object]:
+def _held_by_record(memento: Memento, thing: Any, holder: object) -> Iterable[object]:
     """A frozen dataclass: what it holds can change, it cannot."""
     return [getattr(thing, name) for name in slots_of(type(thing))]
 
@@ -181,7 +179,9 @@ def _slotted(kind: type) -> _Look:
         try:
             state = tuple([getattr(thing, name) for name in names])
         except AttributeError:
-            raise refuse(thing, f"not all of it is there, held by {type(holder).__name__}") from None
+            raise refuse(
+                thing, f"not all of it is there, held by {type(holder).__name__}"
+            ) from None
         memento.kept.append(Kept(thing, restore, state))
         return state
 
@@ -211,14 +211,18 @@ _LOOK: dict[type, _Look] = {
 }
 
 
-@cache
 def _look_for(kind: type) -> _Look:
+    look = _LOOK[kind] = _find_look(kind)
+    return look
+
+
+def _find_look(kind: type) -> _Look:
+    if is_elsewhere(kind):
+        return _ignore
     if issubclass(kind, tuple):
         return _held_by_tuple
     if issubclass(kind, dict):  # Counter, OrderedDict: they have nothing beside
         return _held_by_dict
-    if is_elsewhere(kind):
-        return _ignore
     if is_record(kind):
         return _held_by_record
     if is_own(kind):

@@ -7,6 +7,7 @@ from typing import Any
 from emuplugin.cpu.engine import Engine
 from emuplugin.errors import SnapshotError
 from emuplugin.runtime_shims.kernel.fs.host_file import HostFile
+from emuplugin.runtime_shims.kernel.fs.host_node import HostFilesystem
 from emuplugin.runtime_shims.kernel.kernel import Kernel
 from emuplugin.runtime_shims.kernel.outside import Outside
 from emuplugin.runtime_shims.kernel.watchdog import Watchdog
@@ -27,6 +28,12 @@ class ProgramState:
         _check_host(process.kernel)
         self._memento = Memento((program,))
         self._plan: Plan | None = None
+        # Folders of the host, that the program may close before somebody wants a copy.
+        self._folders = [
+            (kept.state["calls"], kept.state["calls"].again())
+            for kept in self._memento.kept
+            if isinstance(kept.thing, HostFilesystem)
+        ]
         _check_files(self._memento)
         self._alive = program.roots.alive()
         self._processor = process.engine.keep()
@@ -57,10 +64,11 @@ class ProgramState:
         engine = make_engine(old.kernel.sandbox)
         try:
             if self._plan is None:
-                self._plan = Plan(
-                    self._memento, (*_parts(old.engine), old.kernel.watchdog, old.kernel.outside)
-                )
-            parts = (*_parts(engine), Watchdog(), Outside())
+                replaced = (*_parts(old.engine), old.kernel.watchdog, old.kernel.outside)
+                folders = (folder for folder, _ in self._folders)
+                self._plan = Plan(self._memento, (*replaced, *folders))
+            folders = (folder.again() for _, folder in self._folders)
+            parts = (*_parts(engine), Watchdog(), Outside(), *folders)
             program: Program = self._plan.copy(engine, parts, self.program)
             program.process.kernel.attach()
             engine.space.show(self._space)
@@ -85,7 +93,7 @@ def _parts(engine: Engine) -> list[Any]:
 def _check_host(kernel: Kernel) -> None:
     network = kernel.network
     if network.listening:
-        kind, guest, host = network.listening[0]
+        kind, _, host = network.listening[0]
         raise SnapshotError(
             f"the plugin listens on the host ({kind} {host[0]}:{host[1]}): a snapshot cannot hold a"
             " listener of the host; take it before the plugin listens"

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final
 from emuplugin.cpu.hooks import Hooks
 from emuplugin.errors import CorruptDataError
 
+from .code import returns
 from .events import Allocation, Stack
 from .guest import TracedGuest
 from .observer import FS_BASE, RAX, RBX, RIP, RSP, Moment, Observer
-from .code import returns
 
 if TYPE_CHECKING:
     from .recorder import Recorder

@@ -7,6 +7,7 @@ internal/abi/symtab.go: TraceArgs*)
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from emuplugin.elf.pclntab import Func, PclnTable
@@ -40,7 +41,7 @@ def argument_info(table: PclnTable, function: Func) -> ArgumentInfo | None:
         at += 1
         if mark == _END:
             return ArgumentInfo(tuple(sizes), more)
-        if mark == _MORE or mark == _TOO_FAR:
+        if mark in (_MORE, _TOO_FAR):
             more = True
         elif mark not in (_START_AGGREGATE, _END_AGGREGATE):
             if at < len(data):
@@ -52,11 +53,19 @@ def argument_info(table: PclnTable, function: Func) -> ArgumentInfo | None:
 def fits(info: ArgumentInfo, types: tuple[TypeLike, ...]) -> bool:
     """Whether parameters of these types are those that were noted."""
     expected: list[int] = []
-    whole = all([_add(go_type, expected, 0) for go_type in types])
+    whole = _add_all(types, expected, 0)
     if info.more or not whole:
         shared = min(len(expected), len(info.sizes))
         return expected[:shared] == list(info.sizes[:shared])
     return expected == list(info.sizes)
+
+
+def _add_all(types: Iterable[TypeLike], sizes: list[int], depth: int) -> bool:
+    """The same for several values: all of them, also behind one that is left out."""
+    whole = True
+    for go_type in types:
+        whole = _add(go_type, sizes, depth) and whole
+    return whole
 
 
 def _add(go_type: TypeLike, sizes: list[int], depth: int) -> bool:
@@ -71,11 +80,10 @@ def _add(go_type: TypeLike, sizes: list[int], depth: int) -> bool:
     elif kind.startswith("complex"):
         sizes += (go_type.size // 2,) * 2
     elif kind == "array":
-        return all([_add(go_type.elem, sizes, depth + 1) for _ in range(min(go_type.length, 16))])
+        return _add_all([go_type.elem] * min(go_type.length, 16), sizes, depth + 1)
     elif kind == "struct":
-        return all(
-            [_add(field.type, sizes, depth + 1) for field in go_type.fields if field.name != "_"]
-        )
+        fields = [field.type for field in go_type.fields if field.name != "_"]
+        return _add_all(fields, sizes, depth + 1)
     else:
         sizes.append(go_type.size)
     return len(sizes) <= _LIMIT

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from emuplugin.cpu.code_counts import CodeCounts
 from emuplugin.cpu.hooks import Hooks
 
+from .code import decoded
 from .coverage import Block, Coverage
 from .guest import TracedGuest
 from .observer import Observer
 from .ranges import joined
-from .code import decoded
 from .what import Pattern, matcher
 
 if TYPE_CHECKING:

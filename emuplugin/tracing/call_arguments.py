@@ -114,7 +114,9 @@ class CallText:
         file = self.kernel.files.table.get(number)
         if file is None:
             return str(number)
-        name = file.describe().encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        name = (
+            file.describe().encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        )
         return f"{number}<{name}>"
 
 
@@ -487,6 +489,6 @@ _DECODERS: Final[dict[str, Decoder]] = {
 }
 
 #: Every kind that a decoder is there for.
-KINDS: Final = frozenset(_DECODERS) | {f"flags:{name}" for name in FLAGS} | {
-    f"enum:{name}" for name in ENUMS
-}
+KINDS: Final = (
+    frozenset(_DECODERS) | {f"flags:{name}" for name in FLAGS} | {f"enum:{name}" for name in ENUMS}
+)

@@ -17,14 +17,14 @@ from emuplugin.elf.pclntab import Func
 from emuplugin.errors import FormatError
 from emuplugin.runtime_shims.goruntime import FLOAT_REGISTERS
 
+from .code import returns
 from .events import Argument, Call, Return
 from .goroutines import DEAD, PREEMPTED, RUNNABLE, RUNNING, WAITING
 from .guest import TracedGuest
 from .observer import FS_BASE, RAX, RBX, RCX, RIP, RSP, Observer, named
-from .recoveries import Recovery, recovery_at
-from .code import returns
-from .signatures import Signature, Signatures
 from .ranges import joined
+from .recoveries import Recovery, recovery_at
+from .signatures import Signature, Signatures
 from .what import Pattern, matcher
 
 if TYPE_CHECKING:

@@ -89,7 +89,8 @@ class DebugSignatures:
                 continue  # one that escapes is there twice: as passed, and as the pointer to it
             names.add(name)
             parameter = Parameter(
-                "" if name.startswith("~") else name, self._types.at(referenced(source, "DW_AT_type"))
+                "" if name.startswith("~") else name,
+                self._types.at(referenced(source, "DW_AT_type")),
             )
             flag = source.attributes.get("DW_AT_variable_parameter")
             (results if flag is not None and flag.value else params).append(parameter)

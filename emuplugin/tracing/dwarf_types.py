@@ -29,6 +29,11 @@ _MAX_LINKS: Final = 32
 _PATH: Final = re.compile(r"[\w.%~+-]+(?:/[\w.%~+-]+)*/")
 
 
+def _points(die: DIE) -> bool:
+    """Whether a pointer type says what it points to."""
+    return not die.attributes.keys().isdisjoint(("DW_AT_type", DW_AT_go_elem))
+
+
 class DwarfField(NamedTuple):
     """A field of a struct type."""
 
@@ -145,13 +150,14 @@ class DwarfTypes:
         for entry in (die, under):
             if DW_AT_go_kind in entry.attributes:
                 value = number(entry, DW_AT_go_kind) & 0x1F
-                if 0 < value < len(KINDS):
+                if 0 < value < len(KINDS) and (KINDS[value] != "ptr" or _points(under)):
                     return KINDS[value]
         if under.tag == "DW_TAG_base_type":
             kind = _ENCODINGS.get(number(under, "DW_AT_encoding"), "uint")
             return kind if kind == "bool" else f"{kind}{8 * number(under, 'DW_AT_byte_size')}"
         kinds = {
-            "DW_TAG_pointer_type": "ptr",
+            # That of unsafe.Pointer does not tell to what.
+            "DW_TAG_pointer_type": "ptr" if _points(under) else "unsafe.Pointer",
             "DW_TAG_subroutine_type": "func",
             "DW_TAG_array_type": "array",
             "DW_TAG_structure_type": "struct",

@@ -187,8 +187,7 @@ class GCCycle(Event):
 
 @dataclass(frozen=True, slots=True)
 class Panicked(Event):
-    """A panic began. ``value``: what Go prints of it. ``goexit``: it is none, but runtime.Goexit.
-    """
+    """A panic began. ``value``: what Go prints of it. ``goexit``: it is runtime.Goexit instead."""
 
     kind: ClassVar[str] = "panic"
     value: str
@@ -254,8 +253,7 @@ class Watched(Event):
 
 @dataclass(frozen=True, slots=True)
 class Output(Event):
-    """The plugin wrote to a standard stream. Bytes that are not UTF-8 are surrogates in ``text``.
-    """
+    """The plugin wrote to a standard stream. Bytes that are not UTF-8 become surrogates."""
 
     kind: ClassVar[str] = "output"
     stream: Literal["stdout", "stderr"]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from emuplugin.cpu.hooks import Hooks
 
+from .code import returns
 from .events import (
     Frame,
     GoroutineCreated,
@@ -21,7 +22,6 @@ from .events import (
 from .functions import NOWHERE
 from .guest import TracedGuest
 from .observer import FS_BASE, RAX, RBX, RCX, RIP, RSP, Observer, named
-from .code import returns
 
 if TYPE_CHECKING:
     from .recorder import Recorder
@@ -56,7 +56,7 @@ class Goroutines(Observer):
     def _changes(self) -> None:
         values = self.registers.load()
         g, old, new = values[RAX], values[RBX] & 0xFFFFFFFF, values[RCX] & 0xFFFFFFFF
-        if new == SYSCALL or old == SYSCALL and new == RUNNING:
+        if new == SYSCALL or (old == SYSCALL and new == RUNNING):
             return
         guest = self.guest
         goid = guest.goroutine(g)

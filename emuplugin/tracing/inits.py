@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from emuplugin.cpu.hooks import Hooks
 from emuplugin.runtime_shims.inits import package_of
 
+from .code import returns
 from .events import InitBegins, InitEnds
 from .guest import TracedGuest, TracedModule
 from .observer import FS_BASE, RIP, Observer
-from .code import returns
 
 if TYPE_CHECKING:
     from .recorder import Recorder

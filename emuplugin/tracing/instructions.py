@@ -183,9 +183,13 @@ class Instructions(Observer):
             accesses.append(Access(kind, address, size, value))
         self.emit(
             Instruction(
-                *running.moment, code.address, code.text, code.function,
-                tuple(changes), tuple(accesses),
-            )  # fmt: skip
+                *running.moment,
+                code.address,
+                code.text,
+                code.function,
+                tuple(changes),
+                tuple(accesses),
+            )
         )
 
     def _written(self, code: _Code, address: int, size: int) -> int:

@@ -51,8 +51,6 @@ class Recorder:
         self._origins: Origins | None = None
         self._began = 0
         self._virtual = True
-        #: Whether files may still be opened that nothing is known of yet.
-        self.opening = True
 
     # --- what observers use -----------------------------------------------------------------
 
@@ -72,7 +70,11 @@ class Recorder:
         if self.sink is not None:
             self.sink(event)
         if self._on_event is not None:
-            self._on_event(event)
+            try:
+                self._on_event(event)
+            except BaseException as error:
+                self.guest.kernel.stream_error = error  # Python's, to be raised as it is
+                raise
 
     def time(self, executed: int) -> int:
         """Nanoseconds since the trace began, when so many instructions had been executed."""
@@ -101,7 +103,6 @@ class Recorder:
         life.recorder = self
         program = life.booted
         if program is not None:
-            self.opening = False
             images = [module.image for module in program.modules]
             self.mapped(program.process, images[0])
             for image in images[1:]:
@@ -148,7 +149,7 @@ class Recorder:
         if life is None:
             return
         life.recorder = None
-        if self._hooks is not None:
+        if self._hooks is not None and not self.guest.engine.closed:
             trace, kernel = self.trace, self.guest.kernel
             trace.ended = kernel.instructions
             trace.duration = kernel.clock.now - self._began

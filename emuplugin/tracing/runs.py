@@ -12,9 +12,9 @@ from typing import IO, TYPE_CHECKING, Any, cast
 from emuplugin.errors import (
     BusyError,
     ConfigurationError,
-    Goexit,
     GoError,
     GoExit,
+    Goexit,
     GoFatal,
     GoPanic,
     InitError,

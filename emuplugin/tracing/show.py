@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 from emuplugin.cpu.calling import Shape
-from emuplugin.errors import CorruptDataError
+from emuplugin.errors import CorruptDataError, FormatError
 from emuplugin.values.float_text import go_float
 from emuplugin.values.go_syntax import go_quote
 
@@ -20,6 +20,17 @@ from .guest import TracedGuest
 _MAX_ITEMS: Final = 6
 _MAX_TEXT: Final = 64
 _MAX_DEPTH: Final = 3
+# What values raise that the guest has not finished or has destroyed, and damaged DWARF.
+_DAMAGE: Final = (
+    CorruptDataError,
+    FormatError,
+    struct.error,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
 _KIND_FLOAT: Final = {4: struct.Struct("<f"), 8: struct.Struct("<d")}
 
 
@@ -50,7 +61,7 @@ def show(guest: TracedGuest, go_type: TypeLike, data: bytes, depth: int = 0) -> 
     """The value whose memory image is ``data``; "?" where it cannot be made out."""
     try:
         return _show(guest, go_type, data, depth)
-    except (CorruptDataError, struct.error, IndexError):
+    except _DAMAGE:
         return "?"
 
 
@@ -58,7 +69,7 @@ def show_at(guest: TracedGuest, go_type: TypeLike, address: int, depth: int = 0)
     """The value at an address."""
     try:
         return show(guest, go_type, guest.memory.read(address, go_type.size), depth)
-    except CorruptDataError:
+    except _DAMAGE:
         return "?"
 
 

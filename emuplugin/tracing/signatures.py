@@ -22,7 +22,7 @@ from .argument_info import ArgumentInfo, argument_info, fits
 from .debug_signatures import DebugSignatures, Parameter, Parameters
 from .events import Argument
 from .guest import TracedGuest, TracedModule
-from .show import TypeLike, shape_of, show
+from .show import shape_of, show
 
 _WORD: Final = 8
 

@@ -49,9 +49,7 @@ class SystemCalls(Observer):
     """See the module. ``calls``: tell of all calls; ``output``: of what is written to the standard
     streams."""
 
-    def __init__(
-        self, recorder: Recorder, guest: TracedGuest, calls: bool, output: bool
-    ) -> None:
+    def __init__(self, recorder: Recorder, guest: TracedGuest, calls: bool, output: bool) -> None:
         super().__init__(recorder, guest)
         self._calls, self._output = calls, output
         self._place = guest.engine.batch(
@@ -139,9 +137,16 @@ class SystemCalls(Observer):
         text = "?" if final else made.text.result_text(result)
         self.emit(
             SystemCall(
-                *made.moment, made.name, arguments, result, error, duration, blocked,
-                made.restarted, text,
-            )  # fmt: skip
+                *made.moment,
+                made.name,
+                arguments,
+                result,
+                error,
+                duration,
+                blocked,
+                made.restarted,
+                text,
+            )
         )
 
     def _tell_output(self, made: _Made, registers: list[int]) -> None:

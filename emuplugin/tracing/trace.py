@@ -122,9 +122,7 @@ class Trace(Sequence[Event]):
 
         return trace_html(self)
 
-    def save(
-        self, path: str | os.PathLike[str], format: str | None = None, **options: Any
-    ) -> None:
+    def save(self, path: str | os.PathLike[str], format: str | None = None, **options: Any) -> None:
         """Write the trace to a file. The format is told by the path's ending, or named; see
         docs/trace.md for the formats and their options. Raises ConfigurationError for a format
         that there is not, or that needs what was not observed; and OSError."""

@@ -17,6 +17,8 @@ from .dwarf_types import DwarfTypes
 from .guest import TracedGuest, TracedModule
 from .show import TypeLike
 
+_DECLARED = {"DW_AT_name", "DW_AT_type"}
+
 
 def find_variable(guest: TracedGuest, name: str) -> tuple[int, int, TypeLike | None] | None:
     """Address, size and type of the variable that the source calls ``name`` (``main.Counter``; one
@@ -48,7 +50,10 @@ def _exported(guest: TracedGuest, module: TracedModule, linker_name: str) -> Typ
         return None
     memory, types, at = guest.memory, module.types.types, module.get("ptab.array")
     for index in range(module.get("ptab.len")):
-        if read_string(memory, types + memory.read_i32(at + 8 * index)) != linker_name[len(prefix) :]:
+        if (
+            read_string(memory, types + memory.read_i32(at + 8 * index))
+            != linker_name[len(prefix) :]
+        ):
             continue
         go_type = guest.types.at(types + memory.read_i32(at + 8 * index + 4))
         return go_type.elem if go_type.kind == "ptr" else None
@@ -75,9 +80,10 @@ def _debug(guest: TracedGuest, module: TracedModule, linker_name: str) -> TypeLi
             if path != package:
                 continue
             for die in children(unit.get_top_DIE()):
-                if die.tag == "DW_TAG_variable" and "DW_AT_name" in die.attributes:
-                    if name_of(die) == linker_name and "DW_AT_type" in die.attributes:
-                        return types.at(referenced(die, "DW_AT_type"))
+                if die.tag != "DW_TAG_variable" or not die.attributes.keys() >= _DECLARED:
+                    continue
+                if name_of(die) == linker_name:
+                    return types.at(referenced(die, "DW_AT_type"))
     except DAMAGE:
         return None
     return None

@@ -14,11 +14,11 @@ from emuplugin.cpu.hooks import Hooks
 from emuplugin.cpu.memory import GuestMemoryError
 from emuplugin.errors import SymbolNotFoundError
 
+from .code import until_end_of_block
 from .events import Watched
 from .functions import NOWHERE
 from .guest import TracedGuest
 from .observer import FS_BASE, RIP, RSP, Observer
-from .code import until_end_of_block
 from .show import TypeLike, show
 from .variables import find_variable
 
@@ -51,13 +51,13 @@ class Watch(Observer):
         for name in self._names:
             variable = find_variable(self.guest, name)
             if variable is None:
-                if self.recorder.opening:
-                    continue  # it may be in the file that is opened next
                 raise SymbolNotFoundError(name, self.guest.modules[0].plugin_path)
             address, size, go_type = variable
             watched = Variable(name, address, size, go_type)
             start = self.guest.memory.physical(address, size)
-            hooks.accesses(start - _WIDEST + 1, start + size, partial(self._accessed, watched, start))
+            hooks.accesses(
+                start - _WIDEST + 1, start + size, partial(self._accessed, watched, start)
+            )
 
     def _accessed(
         self, variable: Variable, start: int, write: bool, at: int, size: int, value: int

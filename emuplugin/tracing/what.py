@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .events import Event
 
 #: Which functions: True for all of the plugin's own packages, or patterns of names such as
-#: ``main.*``, ``net/http.(*Server).*``, ``encoding/json``; ``*`` for all.
+#: ``main.*``, ``net/http.(*Server).*``, ``encoding/json``; ``*`` for all, ``own`` as True.
 Pattern = bool | str | Sequence[str]
 
 
@@ -94,12 +94,13 @@ def matcher(pattern: Pattern, own: Callable[[str], bool]) -> Callable[[str], boo
     A pattern without a function means the whole package: ``encoding/json``. Only ``*`` and ``?``
     stand for something else: ``[`` is in the names of generic functions.
     """
-    if pattern is True:
-        return lambda name: own(package_of(name)) and not name.startswith(("type:", "go:"))
-    wanted = [text.replace("[", "[[]") for text in patterns(pattern)]
+    given = ("own",) if pattern is True else patterns(pattern)
+    wanted = [text.replace("[", "[[]") for text in given if text != "own"]
 
     def fits(name: str) -> bool:
         package = package_of(name)
+        if "own" in given and own(package) and not name.startswith(("type:", "go:")):
+            return True
         return any(fnmatchcase(name, text) or package == text for text in wanted)
 
     return fits

@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from emuplugin.errors import EmulationError
-from emuplugin.values.asynchronous import Worker
 from emuplugin.values.codec import Codec
 from emuplugin.values.codecs import make_codec
 from emuplugin.values.gotype import GoType
@@ -22,6 +21,7 @@ from emuplugin.values.type_index import TypeIndex
 from emuplugin.values.types import Types
 
 if TYPE_CHECKING:
+    from emuplugin.values.asynchronous import Worker
     from emuplugin.values.newcomers import Newcomers
 
 
@@ -72,7 +72,11 @@ class Context:
     def parts(self) -> list[object]:
         """What holds state of its own that goes with the machine's memory."""
         late = [vars(self).get(name) for name in ("made_types", "python_functions")]
-        parts: list[object] = [self.heap, self.heap.descriptors, *(part for part in late if part is not None)]
+        parts: list[object] = [
+            self.heap,
+            self.heap.descriptors,
+            *(part for part in late if part is not None),
+        ]
         if "python_functions" in vars(self):
             parts.append(self.python_functions.handles)
         if "python_objects" in vars(self):
@@ -95,6 +99,8 @@ class Context:
     @cached_property
     def worker(self) -> Worker:
         """The thread of calls that asyncio waits for."""
+        from emuplugin.values.asynchronous import Worker  # asyncio takes long to import
+
         return Worker(self.guest)
 
     @cached_property

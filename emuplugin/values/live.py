@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from emuplugin.errors import ClosedError, DeadMachineError
@@ -42,6 +41,8 @@ class Live:
         try:
             return self._html()
         except (ClosedError, DeadMachineError):
+            from html import escape  # imported with its long table of names
+
             return f"<code>{escape(repr(self))}</code>"
 
     def _html(self) -> str:

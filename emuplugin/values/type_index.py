@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
 
 from emuplugin.errors import UnsupportedTypeError
 from emuplugin.values.gotype import GoType
@@ -63,6 +62,8 @@ class TypeIndex(Mapping[str, GoType]):
         found = self._paths.get(name) or self._only(name) or self._only(canonical(name))
         if found is not None:
             return found
+        from difflib import get_close_matches
+
         near = get_close_matches(canonical(name), self._names, n=3, cutoff=0.75)
         hint = f"; there is {', '.join(near)}" if near else ""
         raise UnsupportedTypeError(

@@ -68,6 +68,7 @@ MEMBERS: dict[type, tuple[str, ...]] = {
     emuplugin.Network: (),
     emuplugin.Connection: ("accept_now",),
     emuplugin.Datagrams: ("recv", "send", "settimeout", "close"),
+    emuplugin.Explanation: ("html", "text", "save"),
     Report: ("to_dict", "to_json"),
     Refusal: (),
     FileUse: (),
@@ -80,6 +81,7 @@ MEMBERS: dict[type, tuple[str, ...]] = {
 }  # fmt: skip
 FUNCTIONS: tuple[Callable[..., Any], ...] = (
     emuplugin.open,
+    emuplugin.explain,
     build.build_plugin,
     build.fetch_toolchain,
     build.available_versions,
@@ -150,6 +152,8 @@ def _signature(thing: Callable[..., Any], name: str) -> str:
         if parameter.kind is parameter.KEYWORD_ONLY and not keyword_only:
             parameters.append("*")
             keyword_only = True
+        # Behind *args a parameter has to be named anyway.
+        keyword_only = keyword_only or parameter.kind is parameter.VAR_POSITIONAL
         star = _STARS.get(parameter.kind, "")
         default = "" if parameter.default is parameter.empty else f" = {parameter.default!r}"
         parameters.append(f"{star}{parameter.name}: {parameter.annotation}{default}")

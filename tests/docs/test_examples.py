@@ -10,9 +10,8 @@ from .blocks import PAGES, Block, ExampleError, read_blocks, run_page, same
 
 #: Pages that have examples; one that loses them all should be noticed.
 WITH_EXAMPLES = {
-    "README.md", "api.md", "callbacks.md", "cli.md", "errors.md", "how-it-works.md", "inspect.md",
-    "security.md",
-    "tutorial.md",
+    "README.md", "api.md", "callbacks.md", "cli.md", "errors.md", "explain.md", "how-it-works.md",
+    "inspect.md", "security.md", "trace-formats.md", "tutorial.md",
 }  # fmt: skip
 
 

@@ -12,6 +12,8 @@ from emuplugin.explaining.blocks import Block, Stepper, Table
 from tests.support.plugins import SOURCES
 from tests.support.plugins import plugin_path as build_fixture
 
+from .browser import browser  # noqa: F401  (a fixture)
+
 
 class Tell(Protocol):
     """The type of the fixture ``told``."""

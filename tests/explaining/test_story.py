@@ -1,5 +1,4 @@
-"""What the stories say, compared with pyelftools and with machines that ran without being told of.
-"""
+"""What the stories say, compared with pyelftools and with machines that nobody observed."""
 
 from __future__ import annotations
 
@@ -144,7 +143,7 @@ def test_boot(told: Tell, go_version: str) -> None:
 
 def test_what_steps_set(told: Tell, go_version: str) -> None:
     story = told("explained", go_version, "Sum", 5)
-    values = {}
+    values: dict[str, str] = {}
     for block in story.story.chapters[3].tables():
         if block.title == "Variables and fields set":
             values.update(zip(column(block, "name"), column(block, "value"), strict=True))
@@ -223,7 +222,7 @@ def test_what_the_call_asked_for(told: Tell, go_version: str) -> None:
     printed = [block for block in blocks(story, "deeds") if isinstance(block, Listing)]
     assert printed[0].lines == ("good day", "naïve <text>")
     calls = column(table(story, "deeds", "System calls"), "call")
-    assert [call for call in calls if call.startswith("write(1")][0].endswith(", 9)")
+    assert next(call for call in calls if call.startswith("write(1")).endswith(", 9)")
     results = table(story, "result", "Results")
     assert column(results, "value") == ["14", "nil"]
     assert column(results, "travelled in") == ["RAX", "RBX, RCX"]

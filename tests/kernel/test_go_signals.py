@@ -61,7 +61,7 @@ def later(action: Callable[[], object], seconds: float = 0.1) -> threading.Timer
 SAME = (
     ("NotifySelf", 10, 3), ("NotifySelf", 1, 2), ("NotifySelf", 35, 2), ("SignalByProcess",),
     ("Cancelled",), ("Ignored",), ("IgnoredByDefault",), ("Faults",), ("SigPending",), ("SigFile",),
-    ("Order", [30, 10, 20]), ("Ticks", 3, 5), ("Stopped",), ("Deadline", 20), ("Interval", 3),
+    ("Order", [600, 200, 400]), ("Ticks", 3, 5), ("Stopped",), ("Deadline", 20), ("Interval", 3),
     ("PosixTimer", 3), ("TimerFile",), ("PILock", 4, 50), ("PIErrors",), ("Requeue", 4),
     ("WakeOp",), ("Robust",), ("Restarted", 3), ("Interrupted",), ("Kill", 99_999_999, 0),
     ("Kill", 0, 0), ("Kill", 1, 99),

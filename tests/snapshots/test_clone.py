@@ -60,12 +60,13 @@ def test_it_outlives_what_it_was_made_of(opened: Opened) -> None:
     plugin = opened("runtime")
     plugin["Leak"](5)
     snapshot = plugin.machine.snapshot()
+    total = plugin["List"](1000)
     plugin.machine.close()
     gc.collect()
     with snapshot.clone() as clone:
         (other,) = clone.plugins
         assert other["NumGoroutine"]() == 6
-        assert other["List"](1000) == sum(range(1000))
+        assert other["List"](1000) == total
         assert other["PingPong"](10) == 10
 
 
@@ -106,10 +107,12 @@ def test_goroutines_and_timers_go_on(opened: Opened) -> None:
     plugin["Leak"](7)
     with plugin.machine.clone() as clone:
         (other,) = clone.plugins
-        assert other["NumGoroutine"]() == 8
+        for each in (plugin, other):
+            assert each["NumGoroutine"]() == 8
+            assert each["SleepSort"](3, 1, 2) == (1, 2, 3)
         assert other["Ticker"](3) == plugin["Ticker"](3)
-        assert other["SleepSort"](3, 1, 2) == (1, 2, 3)
-        assert other["Now"]() == plugin["Now"]()
+        if host_code.is_supported():
+            assert other["Now"]() == plugin["Now"]()
 
 
 def test_limits_go_on_where_they_were(opened: Opened) -> None:

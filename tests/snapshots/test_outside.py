@@ -22,7 +22,7 @@ def network(plugin_path: PluginPath, go_version: str) -> Path:
 
 
 def test_a_listener_on_the_host(network: Path) -> None:
-    box = Sandbox(network=Network(listen=["127.0.0.1:0"]), limits=LIMITS)
+    box = Sandbox(network=Network(listen=("127.0.0.1:0",)), limits=LIMITS)
     with Machine(box) as machine:
         plugin = machine.open(network)
         snapshot = machine.snapshot()
@@ -39,9 +39,7 @@ def test_a_listener_on_the_host(network: Path) -> None:
         assert machine.listening
 
 
-def test_an_open_file_of_the_host(
-    plugin_path: PluginPath, go_version: str, tmp_path: Path
-) -> None:
+def test_an_open_file_of_the_host(plugin_path: PluginPath, go_version: str, tmp_path: Path) -> None:
     (tmp_path / "data").write_bytes(b"x" * 100)
     mounts = {"/data": Mount(tmp_path)}
     with Machine(Sandbox(mounts=mounts, limits=LIMITS)) as machine:

@@ -138,8 +138,8 @@ def test_values_of_before_go_on_and_later_ones_do_not(opened: Opened) -> None:
         with pytest.raises((StaleError, Exception)) as refused:
             use()
         assert isinstance(refused.value, StaleError) or "another machine" in str(refused.value)
-    assert "closed machine" in repr(later[0])
-    with pytest.raises(Exception, match="another|after the snapshot|failed"):
+    assert "closed machine" in repr(later[1])
+    with pytest.raises(Exception, match=r"another|after the snapshot|failed"):
         plugin["Again"](failed.value)
 
 

@@ -10,6 +10,7 @@ from emuplugin.elf.segments import Segment
 
 from ..blocks import (
     Block,
+    Cell,
     Chapter,
     Code,
     Column,
@@ -34,6 +35,9 @@ def chapter(run: Run) -> Chapter:
     info = file.build_info
     assert info is not None  # a file without is refused
     symbols, main = file.static_symbols, info.main
+    module: list[tuple[str, Cell]] = []
+    if main is not None and main.path:  # a file that was built outside of a module has none
+        module = [("Module", Code(f"{main.path} {main.version}".rstrip()))]
     facts = Facts(
         (
             ("File", Code(run.path)),
@@ -41,7 +45,7 @@ def chapter(run: Run) -> Chapter:
             ("SHA-256", Code(hashlib.sha256(file.data).hexdigest())),
             ("Plugin path", Code(run.plugin_path)),
             ("Go", info.go_version),
-            ("Module", Code(f"{main.path} {main.version}".rstrip()) if main else "none"),
+            *module,
             (
                 "Symbol table",
                 "none: the file was stripped (-ldflags=-s)"

@@ -182,6 +182,7 @@ def chapter(run: Run) -> Chapter | None:
         Facts(
             (
                 ("Instructions of the call", f"{observed.instructions:,}"),
+                ("To prepare its arguments", f"{observed.way_in:,}"),
                 ("Shown step by step", f"the first {own}" if observed.stepping.more else own),
                 ("Of the whole run", f"{observed.ended:,}"),
                 ("Clock of the machine", f"{run.report.virtual_seconds:.6f} s since it began"),

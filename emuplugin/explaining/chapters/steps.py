@@ -117,7 +117,7 @@ class _Listing:
             self._add_source(file, numbers, all_between=file == own)
         for item, frames in zip(found, places, strict=True):
             address = self._base + item.address
-            numbers = tuple(
+            made_from = tuple(
                 dict.fromkeys(
                     self._lines[frame.file, frame.line]
                     for frame in frames
@@ -127,7 +127,9 @@ class _Listing:
             self.at[address] = len(self.code)
             readable = self._run.readable
             self.code.append(
-                CodeLine(address, self._text(item), readable(item.comment), numbers, readable(name))
+                CodeLine(
+                    address, self._text(item), readable(item.comment), made_from, readable(name)
+                )
             )
 
     def _add_source(self, file: str, numbers: set[int], *, all_between: bool) -> None:
@@ -246,6 +248,10 @@ def _names(run: Run, steps: Sequence[Step], code: Sequence[CodeLine]) -> dict[in
             else:
                 found[address] = run.readable(run.places.name(address))
         for name, value in step.changed:
-            if value not in found and name != "RFLAGS" and run.module.image.holds(value):
+            if value in found or name == "RFLAGS":
+                continue
+            if entry.stack_low <= value < entry.stack_high:
+                found[value] = "stack"
+            elif run.module.image.holds(value):
                 found[value] = run.readable(run.places.name(value))
     return {address: name for address, name in found.items() if name}

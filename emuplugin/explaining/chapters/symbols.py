@@ -73,13 +73,13 @@ def chapter(run: Run) -> Chapter:
                 (
                     Column("symbol", head=True),
                     Column("bound to", right=True),
-                    Column("when it is called"),
+                    Column("when it is used"),
                 ),
                 [
                     (
                         Code(name),
                         Code(f"{address:#x}"),
-                        "emuplugin carries it out" if name in FUNCTIONS else "the machine ends",
+                        _use(run, name, address),
                     )
                     for name, address in sorted(imports.items())
                 ],
@@ -91,6 +91,14 @@ def chapter(run: Run) -> Chapter:
     summary = f"{count(len(set(own)), 'symbol')} bound to the plugin itself, "
     summary += f"{len(imports):,} to stand-ins for C functions" if imports else "no others"
     return Chapter("symbols", "Symbols", summary, tuple(blocks))
+
+
+def _use(run: Run, name: str, address: int) -> str:
+    """What becomes of a program that uses the symbol."""
+    area = run.program.process.space.find(address)
+    if area is not None and area.name == "[libc data]":
+        return "a variable, which is there"
+    return "emuplugin carries it out" if name in FUNCTIONS else "the machine ends"
 
 
 def _some(run: Run, indices: list[int]) -> str:

@@ -68,9 +68,9 @@
   const reveal = row => {
     const view = row?.closest(".view");
     if (!view) return;
-    const top = row.offsetTop - view.offsetTop, bottom = top + row.offsetHeight;
-    if (top < view.scrollTop || bottom > view.scrollTop + view.clientHeight) {
-      view.scrollTop = top - view.clientHeight / 3;
+    const inside = view.getBoundingClientRect(), box = row.getBoundingClientRect();
+    if (box.top < inside.top || box.bottom > inside.bottom) {
+      view.scrollTop += box.top - inside.top - view.clientHeight / 3;
     }
   };
   const place = address => data.names[address] ? ` (${data.names[address]})` : "";

@@ -41,6 +41,15 @@ class Allowance:
             self._budget_end = self._stops.executed + self._instructions
             self.begin_slice()
 
+    @property
+    def state(self) -> tuple[int | None, int]:
+        """Where the budget of instructions ends, and the time slice."""
+        return self._budget_end, self._slice_end
+
+    @state.setter
+    def state(self, state: tuple[int | None, int]) -> None:
+        self._budget_end, self._slice_end = state
+
     def begin_slice(self) -> None:
         """Let the guest run to the end of a time slice, or of its instructions."""
         now = self._stops.executed

@@ -9,7 +9,6 @@ who sleeps then, sleeps for real.
 from __future__ import annotations
 
 import time as host
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from emuplugin.cpu import registers as reg
@@ -18,6 +17,8 @@ from . import linux
 from .table import Errno, refuse, signed32, syscall
 
 if TYPE_CHECKING:
+    from emuplugin.cpu.stops import Stops
+
     from .kernel import Kernel
 
 SECOND = 1_000_000_000
@@ -30,6 +31,9 @@ class Clock(Protocol):
     1970 (``realtime``), and of work, without sleep (``cpu``)."""
 
     virtual: bool
+    in_guest: bool
+    offset: int
+    slept_for: int
 
     @property
     def now(self) -> int:
@@ -47,45 +51,60 @@ class Clock(Protocol):
 
 
 class VirtualClock:
-    """See :class:`Clock`. ``epoch`` is the date, in seconds since 1970, at which it starts;
-    ``work`` tells the nanoseconds that the guest has worked."""
+    """See :class:`Clock`. ``epoch`` is the date, in seconds since 1970, at which it starts; the
+    instructions that ``stops`` counts are the nanoseconds that the guest has worked.
+
+    ``in_guest`` says whether the guest can read it by itself: then its time-stamp counter is
+    ``monotonic``, and ``offset`` is how much ``realtime`` is ahead.
+    """
 
     virtual = True
 
-    def __init__(self, epoch: float, work: Callable[[], int]) -> None:
-        self._start = round(epoch * SECOND)
-        self._work = work
+    def __init__(self, epoch: float, stops: Stops) -> None:
+        self.offset = round(epoch * SECOND)
+        self._stops = stops
         # All time but that of work. Not 0: Go takes a nanotime of 0 for a broken clock.
-        self._rest = SECOND
+        stops.passed = SECOND
         self._slept = SECOND
+        self.in_guest = stops.tell_time(TICK) and self.offset >= 0
+
+    @property
+    def slept_for(self) -> int:
+        """Nanoseconds that were no work."""
+        return self._slept
+
+    @slept_for.setter
+    def slept_for(self, nanoseconds: int) -> None:
+        self._slept = nanoseconds
 
     @property
     def now(self) -> int:
-        return self._rest + self._work()
+        return self._stops.passed + self._stops.executed
 
     def monotonic(self) -> int:
-        self._rest += TICK
+        self._stops.passed += TICK
         return self.now
 
     def realtime(self) -> int:
-        return self._start + self.monotonic()
+        return self.offset + self.monotonic()
 
     def cpu(self) -> int:
-        self._rest += TICK
+        self._stops.passed += TICK
         return self.now - self._slept
 
     def advance_to(self, monotonic: int) -> None:
         self.slept(max(monotonic - self.now, 0))
 
     def slept(self, nanoseconds: int) -> None:
-        self._rest += nanoseconds
+        self._stops.passed += nanoseconds
         self._slept += nanoseconds
 
 
 class HostClock:
     """See :class:`Clock`: real time. It moves by itself."""
 
-    virtual = False
+    virtual = in_guest = False
+    offset = slept_for = 0
 
     def __init__(self) -> None:
         self._start = host.monotonic_ns() - SECOND
@@ -116,14 +135,15 @@ _RDTSC, _RDTSCP = b"\x0f\x31", b"\x0f\x01\xf9"
 
 def emulate_time_stamp(kernel: Kernel, rip: int) -> bool:
     """Execute RDTSC or RDTSCP at ``rip``, whose counter is the monotonic clock. The processor
-    leaves them to the kernel (CR4.TSD). False for any other instruction."""
+    leaves them to the kernel (CR4.TSD), but for RDTSC when it can tell the time itself. False for
+    any other instruction."""
     area = kernel.space.find(rip)
     code = b"" if area is None else kernel.memory.read(rip, min(3, area.end - rip))
     if code != _RDTSCP and code[:2] != _RDTSC:
         return False
     engine, now = kernel.engine, kernel.clock.monotonic()
     engine.write_register(reg.RAX, now & 0xFFFFFFFF)
-    engine.write_register(reg.RDX, now >> 32)
+    engine.write_register(reg.RDX, now >> 32 & 0xFFFFFFFF)
     if code == _RDTSCP:
         engine.write_register(reg.RCX, 0)  # IA32_TSC_AUX: processor 0
     engine.write_register(reg.RIP, rip + len(code if code == _RDTSCP else _RDTSC))

@@ -47,7 +47,7 @@ from . import (  # noqa: F401
     usage,
 )
 from .allowance import Allowance
-from .clock import Clock, HostClock, VirtualClock, emulate_time_stamp
+from .clock import TICK, Clock, HostClock, VirtualClock, emulate_time_stamp
 from .files import Files
 from .fs import calls as path_calls  # noqa: F401  (fills the table)
 from .fs.coherence import FileMappings
@@ -105,9 +105,7 @@ class Kernel:
         self.brk = 0
         self.mmap_next = memory.MMAP_BASE
         self.clock: Clock = (
-            HostClock()
-            if sandbox.clock == "host"
-            else VirtualClock(sandbox.epoch, lambda: engine.stops.executed)
+            HostClock() if sandbox.clock == "host" else VirtualClock(sandbox.epoch, engine.stops)
         )
         self.outside = Outside()
         self.timers = Timers(self)
@@ -200,6 +198,8 @@ class Kernel:
         self.engine.on_syscall = self._syscall
         self.watchdog.call(self._wake)
         self.network.attach()
+        if self.clock.in_guest:
+            self.engine.stops.tell_time(TICK)
 
     def _wake(self) -> None:
         """Called by the watchdog, from its thread."""
@@ -224,6 +224,7 @@ class Kernel:
             return
         self.allowance.check_instructions()
         self.allowance.begin_slice()
+        self.engine.adapt()
         self.timers.check()
         self.on_tick()
         self.threads.yield_()
@@ -354,6 +355,15 @@ class Kernel:
     def random(self, size: int) -> bytes:
         """Random bytes: from the sandbox's seed, or the host's where there is none."""
         return self._random.randbytes(size)
+
+    @property
+    def random_state(self) -> list[int]:
+        """Of the generator that a seed was given to: see :mod:`random`."""
+        return [] if isinstance(self._random, random.SystemRandom) else [*self._random.getstate()[1]]
+
+    @random_state.setter
+    def random_state(self, state: list[int]) -> None:
+        self._random.setstate((random.Random.VERSION, tuple(state), None))
 
     def protect(self, start: int, size: int) -> None:
         """Keep ``[start, start + size)`` from being unmapped or changed by the guest."""

@@ -44,6 +44,11 @@ class KernelReport:
         self.connections: Bounded[tuple[str, str, str]] = Bounded()
         self.processes: Bounded[tuple[str, str]] = Bounded()
 
+    @property
+    def has_accesses(self) -> bool:
+        """Whether there is anything but refusals."""
+        return any(kind.counts for kind in (self.files, self.connections, self.processes))
+
     def refused(self, name: str, detail: str = "") -> None:
         """Something was asked for and not granted: ``name`` is the system call, ``detail`` what
         it was to do."""

@@ -107,9 +107,11 @@ class Threads:
         self.on_stall: Callable[[], bool] = _nobody
         #: Called when a wait ends, with its result; for those who look on.
         self.on_wake: Callable[[Thread, int | None], None] | None = None
-        self._runnable: deque[Thread] = deque()
-        self._last_tid = pid
-        self._since = 0
+        #: Who can run, in turn.
+        self.runnable: deque[Thread] = deque()
+        self.last_tid = pid
+        #: When the current thread got the processor, on the clock of work.
+        self.since = 0
 
     # --- waiting ----------------------------------------------------------------------------
 
@@ -142,11 +144,11 @@ class Threads:
     def _next(self) -> Thread:
         """The next thread to run, waking one by letting time pass if need be."""
         self._wake_the_ready()
-        while not self._runnable:
+        while not self.runnable:
             if not self.on_stall():
                 self._let_time_pass()
                 self._wake_the_ready()
-        return self._runnable.popleft()
+        return self.runnable.popleft()
 
     def park(self) -> None:
         """Let the current thread wait until it is woken. Only between runs of the engine."""
@@ -216,7 +218,7 @@ class Threads:
         thread.result = result
         if thread.saved_mask is not None and result != -linux.EINTR:
             thread.signal_mask, thread.saved_mask = thread.saved_mask, None
-        self._runnable.append(thread)
+        self.runnable.append(thread)
 
     def interrupt(self, thread: Thread) -> None:
         """A signal came for a thread: if it waits, its call fails with EINTR."""
@@ -235,9 +237,9 @@ class Threads:
     def yield_(self) -> None:
         """Put the current thread behind all others that can run."""
         self._wake_the_ready()
-        if self._runnable:
-            self._runnable.append(self.current)
-            self._give_way(self._runnable.popleft())
+        if self.runnable:
+            self.runnable.append(self.current)
+            self._give_way(self.runnable.popleft())
 
     def _give_way(self, thread: Thread) -> None:
         self.switch_to = thread
@@ -251,8 +253,8 @@ class Threads:
             return
         engine = self._kernel.engine
         now = self._kernel.clock.cpu()
-        self.current.cpu += now - self._since
-        self._since = now
+        self.current.cpu += now - self.since
+        self.since = now
         if self.current.tid in self.all:
             self.current.context = engine.save()
         engine.restore(target.context)
@@ -270,7 +272,7 @@ class Threads:
         """Nanoseconds of work that a thread has done."""
         thread = self.all[tid]
         return thread.cpu + (
-            self._kernel.clock.cpu() - self._since if thread is self.current else 0
+            self._kernel.clock.cpu() - self.since if thread is self.current else 0
         )
 
     def add(self, start: dict[int, int]) -> Thread:
@@ -278,13 +280,13 @@ class Threads:
         limit = self._kernel.sandbox.limits.threads
         if len(self.all) >= limit:
             raise Errno(linux.EAGAIN)
-        self._last_tid += 1
-        thread = Thread(self._last_tid, self._kernel.engine.save(), start)
+        self.last_tid += 1
+        thread = Thread(self.last_tid, self._kernel.engine.save(), start)
         thread.signal_mask = self.current.signal_mask
         thread.name = self.current.name
         thread.policy, thread.affinity = self.current.policy, self.current.affinity
         self.all[thread.tid] = thread
-        self._runnable.append(thread)
+        self.runnable.append(thread)
         return thread
 
     def exit_current(self) -> None:

@@ -63,6 +63,11 @@ class Timers:
             )
         }
 
+    @property
+    def idle(self) -> bool:
+        """Whether no timer is set, and none was made."""
+        return not self._armed and not self.made
+
     def arm(self, timer: Timer, moment: int, interval: int) -> None:
         """Set a timer (of any kind), or with a ``moment`` of 0 stop it."""
         timer.set(moment, interval)

@@ -55,6 +55,11 @@ class CLibrary:
         number, rest = divmod(address - self.stream(0), 16)
         return number if 0 <= number <= 2 and not rest else -1
 
+    @property
+    def names(self) -> list[str]:
+        """The names that were resolved, in order; resolving them again gives the same addresses."""
+        return [name for name in self._addresses if name not in _STREAMS]
+
     def resolve(self, name: str) -> int:
         """The address that stands for ``name``, the same for every plugin of the machine."""
         address = self._addresses.get(name)

@@ -81,7 +81,7 @@ def format_of(path: str | os.PathLike[str]) -> str:
     known = ", ".join(f"{form.suffix} ({key})" for key, form in FORMATS.items())
     raise ConfigurationError(
         f"the ending of {os.path.basename(os.fspath(path))!r} names no format; "
-        f"give format= or one of these endings: {known}"
+        f"name the format, or use one of these endings: {known}"
     )
 
 

@@ -16,7 +16,7 @@ from emuplugin.errors import ConfigurationError
 
 from .files import written_whole
 from .source_lines import SourceFile, source_files
-from .sources import Sources
+from .sources import Folders, Sources
 
 if TYPE_CHECKING:
     from emuplugin.tracing.trace import Trace
@@ -28,7 +28,7 @@ def save(
     *,
     packages: str | Sequence[str] | None = None,
     standard: bool = False,
-    sources: str | os.PathLike[str] | Sequence[str] = (),
+    sources: Folders = (),
     read_sources: bool = True,
     mode: str = "count",
 ) -> None:

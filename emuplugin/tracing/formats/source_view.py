@@ -18,7 +18,7 @@ from emuplugin.printable import plain
 
 from .files import written_whole
 from .source_lines import SourceFile, source_files
-from .sources import Sources
+from .sources import Folders, Sources
 
 if TYPE_CHECKING:
     from emuplugin.tracing.copies import Counts
@@ -46,7 +46,7 @@ def save(
     *,
     packages: str | Sequence[str] | None = None,
     standard: bool = False,
-    sources: str | os.PathLike[str] | Sequence[str] = (),
+    sources: Folders = (),
     read_sources: bool = True,
 ) -> None:
     """Write a finished trace; the options are those of :func:`~.source_lines.source_files` and

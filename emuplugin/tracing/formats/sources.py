@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+#: One folder or several.
+Folders = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
 _SUFFIXES: Final = (".go", ".s")
 _LARGEST: Final = 8 << 20
 
@@ -20,9 +23,7 @@ class Sources:
     with ever fewer of its first parts: ``example.com/geo/area.go``, ``geo/area.go``, ``area.go``.
     """
 
-    def __init__(
-        self, folders: str | os.PathLike[str] | Sequence[str] = (), read: bool = True
-    ) -> None:
+    def __init__(self, folders: Folders = (), read: bool = True) -> None:
         given = (folders,) if isinstance(folders, (str, os.PathLike)) else folders
         self._folders = tuple(Path(folder) for folder in given)
         self._read = read

@@ -18,7 +18,7 @@ class Slice:
     start: int
     args: dict[str, Any]
     depth: int
-    end: int = -1
+    end: int
 
 
 @dataclass
@@ -46,6 +46,7 @@ def read_picture(path: Path) -> Picture:
     picture = Picture()
     open_slices: dict[tuple[int, int], list[Slice]] = defaultdict(list)
     arrows: dict[int, str] = {}
+    ends: dict[tuple[int, int], set[tuple[int, float]]] = defaultdict(set)
     now = 0
     for event in events:
         phase = event["ph"]
@@ -61,16 +62,20 @@ def read_picture(path: Path) -> Picture:
             continue
         key = event["pid"], event["tid"]
         track = names[key]
+        ends[key].add((time, event["ts"]))
         stack = open_slices[key]
-        if phase == "B":
-            part = Slice(event["name"], event["cat"], time, event.get("args", {}), len(stack))
-            stack.append(part)
-            picture.slices[track].append(part)
-        elif phase == "E":
-            assert stack, f"{track}: an end without a beginning"
-            part = stack.pop()
-            part.end = time
-            part.args.update(event.get("args", {}))
+        while stack and stack[-1].end < time:
+            stack.pop()
+        if phase == "X":
+            end = time + round(event["dur"] * 1000)
+            # As doubles, which viewers compute with, it ends where others begin or end then.
+            ends[key].add((end, event["ts"] + event["dur"]))
+            while stack and stack[-1].end < end and stack[-1].end == time:
+                stack.pop()
+            assert not stack or end <= stack[-1].end, f"{track}: slices overlap"
+            args = event.get("args", {})
+            stack.append(Slice(event["name"], event["cat"], time, args, len(stack), end))
+            picture.slices[track].append(stack[-1])
         elif phase == "i":
             assert event["s"] == "t"
             picture.marks[track].append(event["name"])
@@ -84,7 +89,8 @@ def read_picture(path: Path) -> Picture:
                 picture.arrows.append((arrows.pop(event["id"]), track, event["name"]))
         else:
             raise AssertionError(f"unknown phase {phase}")
-    assert not any(open_slices.values()), "slices without an end"
+    for exact in ends.values():
+        assert len(exact) == len({time for time, _ in exact}), "one time, written as two"
     assert not arrows, "arrows without a head"
     return picture
 
@@ -106,6 +112,7 @@ def _names(events: list[dict[str, Any]]) -> dict[tuple[int, int], str]:
 
 def _nanoseconds(microseconds: float) -> int:
     assert microseconds >= 0
+    assert int(microseconds * 1000) == round(microseconds * 1000)  # importers do either
     return round(microseconds * 1000)
 
 

@@ -107,6 +107,8 @@ class DirFdCalls:
             os.close(self._root)
             self._root = -1
 
+    __del__ = close
+
     @contextmanager
     def _folder(self, names: Names) -> Iterator[int]:
         """A descriptor of the folder at ``names``."""

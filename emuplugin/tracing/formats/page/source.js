@@ -176,6 +176,7 @@
       const links = list.querySelectorAll("a");
       const link = list.querySelector("a.function") || links[0];
       if (link) location.hash = link.getAttribute("href");
+      search.blur();
     }
     if (event.key === "Escape") { search.value = ""; showList(); search.blur(); }
   });

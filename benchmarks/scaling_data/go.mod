@@ -1,0 +1,3 @@
+module example.com/scaling
+
+go 1.21
