@@ -1,173 +1,184 @@
-"""``python -m benchmarks.inspection``: how right and how fast ``emuplugin.inspect`` is.
+"""How right and how fast ``emuplugin.inspect`` is, and what others read of the same plugins.
 
-What it finds in stripped plugins is compared with what the linker wrote into the same plugins
-with symbols: the symbol table for functions, DWARF for types and source files. *Missed* is what
-they have and the inspection has not, *wrong* what it has otherwise. Printed as Markdown.
+Read are *stripped* plugins (``-ldflags="-s -w" -trimpath``). The truth is what the linker wrote
+into the same plugins with symbols: the symbol table for functions, DWARF for the rest. *Missed* is
+what these have and a reader has not, *wrong* what it has otherwise.
 """
 
 from __future__ import annotations
 
-import argparse
-import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Final
 
-from elftools.elf.elffile import ELFFile
+from rich.table import Table
 
 from emuplugin.build import NEWEST, OLDEST, resolve_version
-from emuplugin.elf.file import ElfFile
 from emuplugin.inspection import Inspection, inspect
-from emuplugin.inspection.functions import C
 from tests.support.plugins import plugin_path
 
-CORPUS = ("hello", "database", "toml", "yaml", "kinds_matrix", "logger", "router", "stdlib")
-"""Fixtures; those of router (net/http), stdlib (crypto among others) and logger are large."""
+from .inspection_readers import (
+    build_readers,
+    find_goresym,
+    read_goresym,
+    read_gosym,
+    read_inspection,
+    read_truth,
+)
+from .inspection_readings import Reading, Score, Truth
+from .samples import Samples
+from .settings import Settings
+from .tables import digits
 
-_RUNTIME_TYPE = 0x2904  # DW_AT_go_runtime_type
-_PATH = re.compile(r"(?:[\w.%~-]+/)*[\w%-]+\.(?=[A-Za-z_])")
-_NUMBER = re.compile(r"·\d+")
-_MARKS = {"runtime.text", "runtime.etext", "go:textfipsstart", "go:textfipsend"}
+CORPUS: Final = {
+    "hello": "fmt",
+    "generics": "type parameters, lo, btree",
+    "files": "bbolt",
+    "leveldb": "goleveldb",
+    "database": "go-memdb",
+    "logger": "zap",
+    "secrets": "x/crypto, ssh, x509",
+    "router": "net/http, chi",
+    "stdlib": "net/http, TLS, database/sql",
+}
+"""Fixtures, and what they are made of."""
 
-
-class Score(NamedTuple):
-    """How many were found as they are, not found, and found otherwise."""
-
-    found: int
-    missed: int
-    wrong: int
-
-    def __str__(self) -> str:
-        return f"{self.found:,} / {self.missed} / {self.wrong}"
-
-
-def functions(inspection: Inspection, file: ElfFile) -> Score:
-    """Functions by name and size. Type functions have no names in the symbol table, only hashes."""
-    truth: dict[str, set[int]] = {}
-    text, end = inspection._module.text, inspection._module.etext
-    kept = Inspection(file)._module
-    for symbol in file.static_symbols or ():
-        if symbol.type == 2 and kept.text <= symbol.value < kept.etext:
-            name = symbol.name.removeprefix("local.").removesuffix(".abi0")
-            if name not in _MARKS and not name.startswith("type:"):
-                truth.setdefault(name, set()).add(symbol.size)
-    ours: dict[str, set[int]] = {}
-    for function in inspection.functions:
-        inside = text <= function.address < end and function.language != C
-        if inside and not function.name.startswith("type:"):
-            ours.setdefault(function.name, set()).add(function.size)
-    right = sum(1 for name, sizes in ours.items() if sizes <= truth.get(name, set()) | {0})
-    return Score(right, len(truth.keys() - ours.keys()), len(ours) - right)
+QUANTITIES: Final = ("functions", "types", "files", "lines", "variables")
+READERS: Final = ("emuplugin", "debug/gosym", "GoReSym")
+_GAVE_UP: Final = Reading(frozenset(), files=frozenset(), position=lambda address: None)
 
 
-def types_and_files(inspection: Inspection, path: Path) -> tuple[Score, Score]:
-    """Types by name and size, where DWARF names a descriptor of the plugin; source files."""
-    truth: dict[str, set[int]] = {}
-    sources: set[str] = set()
-    with path.open("rb") as stream:
-        dwarf = ELFFile(stream).get_dwarf_info()
-        for unit in dwarf.iter_CUs():
-            if "DW_AT_producer" not in unit.get_top_DIE().attributes:
-                continue
-            if b"Go cmd/compile" not in unit.get_top_DIE().attributes["DW_AT_producer"].value:
-                continue
-            sources.update(_sources(dwarf, unit))
-            for die in unit.iter_DIEs():
-                if die.attributes.get(_RUNTIME_TYPE) or "DW_AT_go_runtime_type" in die.attributes:
-                    _note(truth, die)
-    ours: dict[str, set[int]] = {}
-    for type_ in inspection.types:
-        ours.setdefault(_short(type_.name), set()).add(type_.size)
-    both = truth.keys() & ours.keys()
-    wrong = sum(1 for name in both if not truth[name] <= ours[name] | {-1})
-    types = Score(len(both) - wrong, len(truth.keys() - ours.keys()), wrong)
-    found = {file for function in inspection.functions for _, _, file in function.file_ranges()}
-    known = {name.rpartition("/")[2] for name in sources}
-    bases = {name.rpartition("/")[2] for name in found} - {"?", "<autogenerated>"}
-    files = Score(len(known & bases), len(known - bases), len(bases - known))
-    return types, files
+def measure(settings: Settings) -> Samples:
+    """Counts by ``READER: PLUGIN, Go VERSION: QUANTITY: found`` (or ``missed``, ``wrong``), seconds
+    by ``seconds: PLUGIN: STEP``, megabytes by ``size: PLUGIN``."""
+    samples = Samples()
+    names = ["hello"] if settings.quick else list(CORPUS)
+    readers = build_readers(settings.folder)
+    if find_goresym() is None:
+        settings.peers.missing["GoReSym"] = "not installed (GORESYM=/path/to/GoReSym names one)"
+    for name in names:
+        for version in map(resolve_version, (OLDEST, NEWEST)):
+            settings.say(f"reading {name}, Go {version}")
+            for reader, scores in score(name, version, readers, settings.folder).items():
+                for quantity, counts in scores.items():
+                    for kind, count in counts._asdict().items():
+                        samples.add(f"{reader}: {name}, Go {version}: {quantity}: {kind}", count)
+    for name in names:
+        path = plugin_path(name, settings.go)
+        samples.add(f"size: {name}", path.stat().st_size / 1e6)
+        for _ in range(min(settings.runs, 3)):
+            for step, seconds in times(path):
+                samples.add(f"seconds: {name}: {step}", seconds)
+    return samples
 
 
-def _note(truth: dict[str, set[int]], die: Any) -> None:
-    name = die.attributes["DW_AT_name"].value.decode() if "DW_AT_name" in die.attributes else ""
-    value = die.attributes.get(_RUNTIME_TYPE) or die.attributes.get("DW_AT_go_runtime_type")
-    if name and value.value and "go.shape." not in name and not name.startswith("noalg."):
-        size = (
-            die.attributes["DW_AT_byte_size"].value if "DW_AT_byte_size" in die.attributes else -1
-        )
-        truth.setdefault(_short(name), set()).add(size)
+# --- how right ------------------------------------------------------------------------------------
 
 
-def _short(name: str) -> str:
-    """A type without packages, and without the number that DWARF gives the types of functions:
-    it has whole import paths where reflection has names, and the main package's under the plugin
-    path."""
-    return _NUMBER.sub("", _PATH.sub("", name)).replace(" ", "")
+def score(name: str, version: str, readers: Path, folder: Path) -> dict[str, dict[str, Score]]:
+    """The scores of all readers, by quantity, for one plugin and Go version. ``readers`` is what
+    ``build_readers`` built, ``folder`` is for files."""
+    stripped = plugin_path(name, version, stripped=True)
+    written = folder / "truth.json"
+    truth = read_truth(readers, plugin_path(name, version, trimpath=True), written)
+    inspection = inspect(stripped)
+    packages = package_names(inspection)
+    found = {"emuplugin": read_inspection(inspection)}
+    found["debug/gosym"] = read_gosym(readers, stripped, written) or _GAVE_UP
+    goresym = find_goresym()
+    if goresym is not None:
+        found["GoReSym"] = read_goresym(goresym, stripped) or _GAVE_UP
+    return {reader: dict(_scores(truth, reading, packages)) for reader, reading in found.items()}
 
 
-def _sources(dwarf: Any, unit: Any) -> Iterator[str]:
-    """The files that lines of a unit's code come from."""
-    program = dwarf.line_program_for_CU(unit)
-    if program is None:
-        return
-    entries = program.header.file_entry
-    offset = 0 if program.header.version >= 5 else 1
-    used = {entry.state.file for entry in program.get_entries() if entry.state is not None}
-    for number in used:
-        if 0 <= number - offset < len(entries):
-            name = entries[number - offset].name.decode()
-            if name != "<autogenerated>":
-                yield name
+def _scores(
+    truth: Truth, reading: Reading, packages: dict[str, str]
+) -> Iterator[tuple[str, Score]]:
+    scores = (
+        truth.score_functions(reading),
+        truth.score_types(reading),
+        truth.score_files(reading),
+        truth.score_lines(reading),
+        truth.score_variables(reading, packages),
+    )
+    for quantity, counts in zip(QUANTITIES, scores, strict=True):
+        if counts is not None:
+            yield quantity, counts
 
 
-STEPS: tuple[tuple[str, Callable[[Inspection], object]], ...] = (
+def package_names(inspection: Inspection) -> dict[str, str]:
+    """The names of packages by their import paths."""
+    named = (type_ for type_ in inspection.types if type_.named and type_.package)
+    found = {type_.package: type_.name.partition(".")[0] for type_ in named}
+    return {**found, inspection.plugin_path: "main"}
+
+
+# --- how fast -------------------------------------------------------------------------------------
+
+STEPS: Final[tuple[tuple[str, Callable[[Inspection], object]], ...]] = (
     ("open", lambda i: i.plugin_path),
     ("functions", lambda i: i.functions),
     ("types", lambda i: i.types),
     ("interfaces", lambda i: i.interfaces),
     ("calls", lambda i: i.calls),
+    ("variables", lambda i: i.variables),
     ("strings", lambda i: i.strings),
     ("capabilities", lambda i: i.capabilities),
     ("HTML", lambda i: i.to_html()),
 )
 
 
-def times(path: Path) -> list[tuple[str, float]]:
+def times(path: Path) -> Iterator[tuple[str, float]]:
     """Processor seconds of each step, of which each needs those before it."""
-    found = []
     start = time.process_time()
     inspection = inspect(path)
     for name, step in STEPS:
         step(inspection)
         now = time.process_time()
-        found.append((name, now - start))
+        yield name, now - start
         start = now
-    return found
 
 
-def main() -> None:
-    """Print both tables."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.inspection", description=__doc__)
-    parser.add_argument("--go", nargs="*", default=[OLDEST, NEWEST], help="Go versions")
-    parser.add_argument("--plugins", nargs="*", default=CORPUS, help="names of fixtures")
-    options = parser.parse_args()
-    print("| plugin | Go | functions | types | files |\n| --- | --- | --- | --- | --- |")
-    for name in options.plugins:
-        for version in map(resolve_version, options.go):
-            path = plugin_path(name, version)
-            stripped = inspect(plugin_path(name, version, stripped=True))
-            types, files = types_and_files(stripped, path)
-            score = functions(stripped, ElfFile.open(path))
-            print(f"| {name} | {version} | {score} | {types} | {files} |", flush=True)
-    print()
-    print(f"| plugin | MB | {' | '.join(name for name, _ in STEPS)} |")
-    print(f"| --- | --- | {' | '.join('---' for _ in range(len(STEPS)))} |")
-    for name in options.plugins:
-        path = plugin_path(name, resolve_version(NEWEST))
-        seconds = " | ".join(f"{value:.2f}" for _, value in times(path))
-        print(f"| {name} | {path.stat().st_size / 1e6:.1f} | {seconds} |", flush=True)
+# --- tables ---------------------------------------------------------------------------------------
 
 
-if __name__ == "__main__":
-    main()
+def tables(samples: Samples) -> list[Table]:
+    """A table of scores for each reader, and one of times."""
+    found = [
+        _scores_table(reader, part) for reader in READERS if (part := samples.part(reader)).by_name
+    ]
+    return [*found, _times_table(samples)]
+
+
+def _scores_table(reader: str, samples: Samples) -> Table:
+    rows: dict[str, dict[str, dict[str, int]]] = {}
+    for name, (count, *_) in samples.by_name.items():
+        plugin, quantity, kind = name.split(": ")
+        rows.setdefault(plugin, {}).setdefault(quantity, {})[kind] = int(count)
+    told = [q for q in QUANTITIES if any(q in row for row in rows.values())]
+    table = Table(title=f"{reader}, stripped plugins: found / missed / wrong", title_justify="left")
+    table.add_column("plugin")
+    for quantity in told:
+        table.add_column(
+            "types of variables" if quantity == "variables" else quantity, justify="right"
+        )
+    for plugin, row in rows.items():
+        scores = (str(Score(**row[q])) if q in row else "" for q in told)
+        table.add_row(plugin, *scores)
+    return table
+
+
+def _times_table(samples: Samples) -> Table:
+    table = Table(
+        title="emuplugin.inspect, plugins with symbols: processor seconds of each step",
+        title_justify="left",
+    )
+    table.add_column("plugin")
+    for heading in ("MB", *(step for step, _ in STEPS)):
+        table.add_column(heading, justify="right")
+    sizes, seconds = samples.part("size"), samples.part("seconds")
+    for name, (size, *_) in sizes.by_name.items():
+        steps = (digits(seconds.median(f"{name}: {step}")) for step, _ in STEPS)
+        table.add_row(name, f"{size:.1f}", *steps)
+    return table

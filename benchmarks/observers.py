@@ -39,7 +39,7 @@ _OBSERVERS: Final[dict[str, dict[str, Any]]] = {
     "blocks, own packages": {"blocks": True},
     "blocks, all": {"blocks": "*"},
     "profile, every 10,000": {"profile": 10_000},
-    "watch a variable": {"watch": "runtime.ncpu"},
+    "watch a variable": {"watch": "runtime.gomaxprocs"},
     "instructions of one function": {"instructions": "strconv.Itoa"},
     "the default": {},
 }
@@ -61,7 +61,7 @@ def measure(
             functions = {workload: opened.lookup(workload) for workload in SIZES}
             trace = None
             if name == BEFORE:
-                with machine.trace(calls=True, watch="runtime.ncpu", blocks="*"):
+                with machine.trace(calls=True, watch="runtime.gomaxprocs", blocks="*"):
                     functions["Fib"](3)
             elif name != NONE:
                 trace = stack.enter_context(machine.trace(**_OBSERVERS[name]))

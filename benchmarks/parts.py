@@ -7,7 +7,16 @@ from typing import NamedTuple
 
 from rich.table import Table
 
-from . import calls, conversions, endurance, opening, scaling, states, throughput
+from . import (
+    calls,
+    conversions,
+    endurance,
+    observers,
+    opening,
+    scaling,
+    states,
+    throughput,
+)
 from .samples import Samples
 from .settings import Settings
 
@@ -37,6 +46,10 @@ def _conversions(settings: Settings) -> Samples:
     return conversions.measure(settings.go, settings.folder, runs, settings.scale, lambda: None)
 
 
+def _observers(settings: Settings) -> Samples:
+    return observers.measure(settings.go, settings.folder, min(settings.runs, 7))
+
+
 PARTS: dict[str, Part] = {
     "opening": Part("open a plugin, cold and warm", opening.measure, opening.tables),
     "calls": Part("call a function, here and elsewhere", calls.measure, calls.tables),
@@ -48,6 +61,7 @@ PARTS: dict[str, Part] = {
         "large values in and out", _conversions, lambda samples: [conversions.table(samples)]
     ),
     "scaling": Part("how costs grow with sizes", scaling.measure, scaling.tables),
+    "observers": Part("what traces cost", _observers, lambda samples: [observers.table(samples)]),
     "endurance": Part(
         "whether time and memory stay the same (--long)", endurance.measure, endurance.tables
     ),

@@ -51,7 +51,7 @@ SERIES = (
     Series("call, by elements of a list", "1,000 elements", 1e3, "us", 1e-6),
     Series("collecting garbage, by heap", "MB of heap", 1e6, "ms", 1e-3),
     Series("f.map, by calls", "1,000 calls", 1e3, "us", 1e-6),
-    Series("memory, by machines", "machines", 1, "MB", 1e6),
+    Series("memory, by machines", "machine", 1, "MB", 1e6),
 )
 
 
@@ -175,9 +175,8 @@ def fitted(places: list[tuple[float, float]]) -> Line:
 def tables(samples: Samples) -> list[Table]:
     """The lines."""
     table = Table(title="How costs grow", title_justify="left")
-    for heading in ("what", "from", "to"):
-        table.add_column(heading, justify="left" if heading == "what" else "right")
-    for heading in ("at the start", "and for each", "it takes", "farthest off"):
+    table.add_column("what")
+    for heading in ("from - to", "start", "slope", "off"):
         table.add_column(heading, justify="right")
     for series in SERIES:
         places = points(samples, series)
@@ -186,11 +185,9 @@ def tables(samples: Samples) -> list[Table]:
         line = fitted(places)
         table.add_row(
             series.name,
-            digits(places[0][0]),
-            digits(places[-1][0]),
+            f"{digits(places[0][0])} - {digits(places[-1][0])}",
             f"{digits(line.start)} {series.y}",
-            series.x.removeprefix("1,000 ") if series.x_scale == 1 else series.x,
-            f"{digits(line.slope)} {series.y}",
+            f"{digits(line.slope)} {series.y} per {series.x}",
             f"{line.off:.0%}",
         )
     return [table]

@@ -202,17 +202,18 @@ def open(
     sandbox: Sandbox | None = None,
     *,
     isolate: Literal["process"] | None = None,
+    cache: bool = True,
 ) -> Plugin:
     """Open a Go plugin in a machine of its own.
 
     Without a ``sandbox``, opening a file that is open already returns the same plugin, as in Go.
-    With one, or with ``isolate="process"`` (see Machine), the plugin is opened anew. Raises
-    OpenError and its kinds.
+    With one, or with ``isolate="process"`` or ``cache=False`` (see Machine), the plugin is opened
+    anew. Raises OpenError and its kinds.
     """
-    if sandbox is None and isolate is None:
+    if sandbox is None and isolate is None and cache:
         from .opening import open_shared
 
         return open_shared(path)
     from .machine import Machine
 
-    return Machine(sandbox, isolate=isolate).open(path)
+    return Machine(sandbox, isolate=isolate, cache=cache).open(path)

@@ -77,10 +77,12 @@ class DirectCall:
                 self._pack(crossing.arguments, _WORD, *values)
             except (error, OverflowError):
                 return None
-            before, start = life.host_seconds, perf_counter()
+            before, start, entered = life.host_seconds, perf_counter(), caller.entered
             try:
                 ended = caller.cross(crossing)
             except BaseException as ending:
+                if isinstance(ending, RecursionError) and caller.entered == entered:
+                    raise  # the guest was not even asked
                 life.outcomes.ended(ending)
             finally:
                 life.host_seconds = before + perf_counter() - start

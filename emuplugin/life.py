@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from time import perf_counter
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .direct_calls import DirectCall
 from .elf.file import ElfFile
@@ -200,6 +200,18 @@ class Life:
         finally:
             self.host_seconds = before + perf_counter() - start
 
+    def _timed(self, program: Program, action: Callable[..., T], *args: Any) -> T:
+        """:meth:`guarded`, for calls of the caller's."""
+        before, start, entered = self.host_seconds, perf_counter(), program.caller.entered
+        try:
+            return action(*args)
+        except BaseException as error:
+            if isinstance(error, RecursionError) and program.caller.entered == entered:
+                raise  # the guest was not even asked
+            self.outcomes.ended(error)
+        finally:
+            self.host_seconds = before + perf_counter() - start
+
     # --- what values need (values.guest.Guest) ----------------------------------------------
 
     @property
@@ -258,8 +270,8 @@ class Life:
             program.process.kernel.start_clock()
             if program.roots.returned:
                 program.roots.collect()
-            outcome = self.guarded(
-                lambda: program.call(entry, context, ints, floats, stack, stack_size)
+            outcome = self._timed(
+                program, program.caller.call, entry, context, ints, floats, stack, stack_size
             )
             if self.python_calls.unstoppable is not None:
                 self.outcomes.raise_unstoppable(outcome)
@@ -279,13 +291,7 @@ class Life:
             if program.roots.returned:
                 program.roots.collect()
             program.process.kernel.start_clock()
-            before, start = self.host_seconds, perf_counter()
-            try:
-                outcome = program.caller.call_words(entry, closure, words)
-            except BaseException as error:
-                self.outcomes.ended(error)
-            finally:
-                self.host_seconds = before + perf_counter() - start
+            outcome = self._timed(program, program.caller.call_words, entry, closure, words)
             if self.python_calls.unstoppable is not None:
                 self.outcomes.raise_unstoppable(outcome)
             if isinstance(outcome, int):
@@ -305,7 +311,8 @@ class Life:
         """Call ``runtime.NAME`` with integer arguments; its first integer result."""
         with self.lock:
             program = self.program
-            outcome = self.guarded(lambda: program.call_runtime("runtime." + name, *ints))
+            entry = program.runtime.function("runtime." + name)
+            outcome = self._timed(program, program.caller.call_words, entry, 0, ints)
             if isinstance(outcome, int):
                 return outcome
             self.outcomes.raise_from(outcome)

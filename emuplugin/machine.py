@@ -9,6 +9,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self, Unpack, cast
 
+from .cache.opening import Kept, find
 from .errors import BusyError, ClosedError, OpenError, SnapshotError, StaleError
 from .guest_files import GuestFiles
 from .isolation.info import Isolation
@@ -41,10 +42,17 @@ class Machine:
     Use it as a context manager, or :meth:`close` it, to free its memory at once.
 
     ``isolate="process"`` runs it in a worker process that the operating system confines; see
-    :attr:`isolation` and docs/security.md.
+    :attr:`isolation` and docs/security.md. With ``cache=False`` it neither opens plugins from the
+    cache on disk nor puts any there; see docs/snapshots.md.
     """
 
-    def __new__(cls, sandbox: Sandbox | None = None, *, isolate: Isolate | None = None) -> Self:
+    def __new__(
+        cls,
+        sandbox: Sandbox | None = None,
+        *,
+        isolate: Isolate | None = None,
+        cache: bool = True,
+    ) -> Self:
         if isolate is None or cls is not Machine:
             return super().__new__(cls)
         if isolate != "process":
@@ -53,8 +61,17 @@ class Machine:
 
         return cast(Self, super().__new__(IsolatedMachine))
 
-    def __init__(self, sandbox: Sandbox | None = None, *, isolate: Isolate | None = None) -> None:
+    def __init__(
+        self,
+        sandbox: Sandbox | None = None,
+        *,
+        isolate: Isolate | None = None,
+        cache: bool = True,
+    ) -> None:
         self.sandbox = sandbox or Sandbox()
+        self._cache = cache
+        # What the first plugin was opened from, if that was the cache.
+        self._kept: Kept | None = None
         self._lock = threading.RLock()
         self._plugins: dict[str, Plugin] = {}
         self._failures: dict[str, OpenError] = {}
@@ -330,6 +347,32 @@ class Machine:
     def symbol(self, name: str) -> int | None:
         """The guest address of a linker symbol."""
         return self.life.symbol(name)
+
+    @property
+    def uses_cache(self) -> bool:
+        """Whether the plugin that is opened next may come from the cache, and go there: the first
+        one, if nobody wants to see how it starts."""
+        life = self.life
+        return (
+            self._cache
+            and life.state == "empty"
+            and life.witness is None
+            and life.recorder is None
+            and self.sandbox.repeats
+        )
+
+    def resume(self, path: str) -> bool:
+        """Go on where the cache has a machine that has opened a real path. False where it has
+        none."""
+        self._kept = find(path, self.sandbox)
+        return self.resume_again()
+
+    def resume_again(self) -> bool:
+        """Go on there once more."""
+        if self._kept is None:
+            return False
+        self.life.adopt(self._kept.program(self.sandbox))
+        return True
 
     def opened(self, path: str) -> Plugin | None:
         """The plugin opened from a real path."""

@@ -10,6 +10,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakValueDictionary
 
+from .cache.opening import keep
 from .elf.file import ElfFile
 from .elf.refusals import check_plugin
 from .errors import (
@@ -74,6 +75,12 @@ def open_in(machine: Machine, name: str, found: tuple[str, bytes] | None = None)
 
 def _open(machine: Machine, path: str, contents: bytes | None) -> Plugin:
     start = perf_counter()
+    first = machine.uses_cache and contents is None
+    if first and machine.resume(path):
+        plugin = Plugin(machine, machine.program.modules[0], path)
+        plugin.from_cache = True
+        plugin.timings["take from the cache"] = perf_counter() - start
+        return plugin
     file = ElfFile.open(path) if contents is None else ElfFile(contents, path)
     check_plugin(file)
     timings = {"read the file": perf_counter() - start}
@@ -82,12 +89,20 @@ def _open(machine: Machine, path: str, contents: bytes | None) -> Plugin:
         raise NotAPluginError("runtime: plugin has empty pluginpath")
     plugin = Plugin(machine, module, path)
     plugin.timings.update(timings | _run_inits(machine, module))
+    if first:
+        start = perf_counter()
+        plugin.not_cached = keep(machine.program, path, machine.sandbox)
+        plugin.timings["put into the cache"] = perf_counter() - start
     return plugin
 
 
 def reopen(machine: Machine, plugin: Plugin) -> None:
     """Open ``plugin`` again after its machine was reset, from the file as it was read before."""
     start = perf_counter()
+    if plugin.from_cache and machine.life.state == "empty" and machine.resume_again():
+        plugin.bind(machine.program.modules[0])
+        plugin.timings = {"total": perf_counter() - start}
+        return
     module = _load(machine, plugin.module.image.file)
     plugin.bind(module)
     try:

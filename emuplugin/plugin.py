@@ -31,6 +31,9 @@ class Plugin:
         self.path = path
         self.plugin_path = module.plugin_path
         self.timings: dict[str, float] = {}
+        #: Whether it was opened from the cache, and why it was not put there (empty if it was).
+        self.from_cache = False
+        self.not_cached = ""
         self.bind(module)
 
     def bind(self, module: Module) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -10,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from emuplugin.build import NEWEST, OLDEST, PATCHES, resolve_version
+from emuplugin.cache.opening import SWITCH
 from emuplugin.errors import ToolchainError
 from tests.support.oracle import NativePlugin, can_run_natively
 from tests.support.plugins import plugin_path as build_fixture
@@ -50,6 +54,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="VERSIONS",
         help="Go versions to test, e.g. 1.21,1.27 or all (default: the oldest and the newest)",
     )
+    parser.addoption(
+        "--cache",
+        default="off",
+        choices=("off", "on", "warm"),
+        help="the cache of opened plugins: off, an empty one of this run, or one that is kept for "
+        "the next run (default: off)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tests never touch the user's cache."""
+    mode: str = config.getoption("--cache")
+    if mode == "off":
+        where = "off"
+    elif mode == "on":
+        where = tempfile.mkdtemp(prefix="emuplugin-cache-")
+        config.add_cleanup(lambda: shutil.rmtree(where, ignore_errors=True))
+    else:
+        where = str(config.rootpath / ".pytest_cache" / "emuplugin-opened")
+    os.environ[SWITCH] = where
 
 
 def go_versions(config: pytest.Config) -> list[str]:

@@ -12,6 +12,7 @@ import click
 from emuplugin import __version__
 from emuplugin.cli import document, exit_codes, failures
 from emuplugin.cli.build import build
+from emuplugin.cli.cache import cache
 from emuplugin.cli.call import call
 from emuplugin.cli.demo import demo
 from emuplugin.cli.exit_codes import ExitCode
@@ -61,6 +62,7 @@ class _Commands(click.Group):
         "explain": explain,
         "trace": trace,
         "stubs": stubs,
+        "cache": cache,
     },
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=_EPILOG,

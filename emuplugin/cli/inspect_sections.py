@@ -198,13 +198,15 @@ def _variables(selection: Selection) -> Iterator[str]:
                 f"{v.address:#x}",
                 f"{v.size:,}",
                 readable(v.name),
-                v.type,
+                v.type or "?",
                 count(len(v.functions), "user") if v.functions else "",
             )
             for v in found
         ],
         right=(0, 1),
     )
+    if not all(v.type for v in found):
+        yield dim(cut("  ? the file does not tell the type", width()))
 
 
 def _strings(selection: Selection) -> Iterator[str]:

@@ -26,7 +26,7 @@ _OBSERVERS: Final = {
     "watch": "watch",
     "blocks": "blocks",
     "profile": "profile",
-    "output": "output",
+    "stdio": "output",
 }
 _EPILOG = """\b
 Examples:
@@ -41,7 +41,7 @@ Examples:
 
 \b
 Without any of the options that choose: --syscalls --calls own --scheduling
---panics --output. A PATTERN is a function as stack traces name it, with *
+--panics --stdio. A PATTERN is a function as stack traces name it, with *
 and ? (main.*, net/http.(*Server).*), a package (encoding/json), * for all,
 or own for the packages of the plugin's own module.
 
@@ -84,20 +84,21 @@ its own line had nothing else in it.
 @click.option(
     "--profile", type=_POSITIVE, metavar="NUMBER", help="Take a stack every NUMBER instructions."
 )
-@click.option("--output", is_flag=True, help="What the plugin prints; a tree has it anyway.")
+@click.option("--stdio", is_flag=True, help="What the plugin prints; a tree has it anyway.")
 @click.option("--boot", is_flag=True, help="Show the start of the runtime too.")
 @click.option(
     "--limit", type=_POSITIVE, metavar="NUMBER", help="Events to keep.  [default: 1000000]"
 )
 @click.option(
     "-o",
-    "--out",
+    "--output",
+    "out",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
     help="Save the trace; the ending tells the format.",
 )
 @click.option("--format", "form", metavar="FORMAT", help="The format, whatever the ending.")
-@click.option("--live", is_flag=True, help="Show the tree although there is an --out.")
+@click.option("--live", is_flag=True, help="Show the tree although there is an --output.")
 @sandbox_options
 def trace(
     plugin: str,
@@ -178,7 +179,7 @@ def _check_format(out: Path | None, form: str | None) -> None:
         raise click.UsageError(f"--format {form}: must be one of {', '.join(FORMATS)}")
     if out is None:
         if form is not None:
-            raise click.UsageError("--format says how to save a trace, and there is no --out FILE")
+            raise click.UsageError("--format says how to save a trace, and there is no --output FILE")
         return
     if form is None:
         format_of(out)

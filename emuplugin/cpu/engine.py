@@ -134,9 +134,7 @@ class Engine:
         """Run from ``rip`` and return what the engine says of the end; see :meth:`end_of`."""
         self._begin.value = rip
         try:
-            error: int = ENTER(
-                self.handle, self._begin, self._zero, self._zero, self._no_count
-            )
+            error: int = ENTER(self.handle, self._begin, self._zero, self._zero, self._no_count)
         except KeyboardInterrupt as interrupt:
             # It has come while the engine ran, which has ended since: Python looks only now.
             self.interrupted(interrupt)
@@ -225,6 +223,15 @@ class Engine:
     def _flush_code(self) -> None:
         self._uc.ctl_flush_tb()
         self.stops.flushed()
+
+    def settle(self) -> None:
+        """Make the engine forget hooks that were removed. It does so at the end of a run; this one
+        executes nothing. Only between runs."""
+        kept = self.stops.keep()
+        self._begin.value = self.rip
+        ENTER(self.handle, self._begin, self._begin, self._zero, self._no_count)
+        self.stops.show(kept)
+        self.stops.request()  # if one was requested, it is lost otherwise
 
     def close(self) -> None:
         """Free the engine and its translations. The engine cannot be used afterwards."""

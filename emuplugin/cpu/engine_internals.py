@@ -249,9 +249,7 @@ def registers() -> Registers | None:
     try:
         state = _Watched(places)
         rax, rdx = map(state.general, (x86_const.UC_X86_REG_RAX, x86_const.UC_X86_REG_RDX))
-        return Registers(
-            rax, rdx, state.eip(), state.eflags(), state.hflags(), *_float_state()
-        )
+        return Registers(rax, rdx, state.eip(), state.eflags(), state.hflags(), *_float_state())
     except (ValueError, HostCodeError):
         return None
 

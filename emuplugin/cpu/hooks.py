@@ -200,6 +200,7 @@ class Hooks:
         if self._attached and not self._engine.closed:
             for hook in self._attached:
                 uclib.uc_hook_del(self._engine.handle, ctypes.c_size_t(hook))
+            self._engine.settle()
             self._flush()
         self._attached.clear()
         self._wanted.clear()

@@ -39,7 +39,8 @@ GDTR, MSR, FS_BASE, GS_BASE = (
     x86_const.UC_X86_REG_GS_BASE,
 )
 XMM = tuple(range(x86_const.UC_X86_REG_XMM0, x86_const.UC_X86_REG_XMM0 + 16))
-MXCSR, FPCW = x86_const.UC_X86_REG_MXCSR, x86_const.UC_X86_REG_FPCW
+MXCSR = x86_const.UC_X86_REG_MXCSR
+FPCW, FPTAG = x86_const.UC_X86_REG_FPCW, x86_const.UC_X86_REG_FPTAG
 
 #: In the order of ``struct sigcontext`` up to ``eflags`` (arch/x86/include/uapi/asm/sigcontext.h).
 GENERAL = (

@@ -114,6 +114,9 @@ class Run:
             self.open_error = error
         self.opening = list(trace) if trace is not None else []
         self.areas = tuple(self.program.process.space)
+        # Types can be read only as long as the machine lives, which a call may end.
+        for export in self.exports:
+            _ = export.type.string if export.is_function else export.type.elem.string
 
     def call(self, name: str, arguments: Arguments) -> None:
         """Look ``name`` up and, if it is a function, call it. Raises SymbolNotFoundError, and what
@@ -127,6 +130,8 @@ class Run:
                 raise ConversionError(f"{name} is a variable and takes no arguments")
             return
         self.argument_texts = tuple(map(go_text, self.arguments))
+        types = symbol.go_type
+        _ = self.call_layout, [go_type.string for go_type in (*types.params, *types.results)]
         observation = Observation(self.program, symbol, self.steps, self.into)
         try:
             with observation.watch(self.machine):

@@ -40,7 +40,8 @@ BOOT: Final = {
     "`g0`, the one on the thread's own stack, on which the scheduler works. It gets the bounds of "
     "that stack and is tied to `m0`, the first M (Go's word for a thread).",
     "processor": "How many processors there are, how large a page is, what instructions the "
-    "processor knows (`internal/cpu.X86`), which decides how memory is copied and compared.",
+    "processor knows (`internal/cpu.X86`), which decides how memory is copied and compared, and "
+    "where there is a clock that can be read without asking the kernel (on Linux: the vDSO).",
     "scheduler_variables": "The scheduler learns how many threads there may be, and when the "
     "network was last polled: without that no timer would ever fire.",
     "randomness": "Seeds: of the random generator, of the place of the heap, and of the hash "

@@ -9,8 +9,8 @@ from typing import Final
 
 from emuplugin.elf.image import Image
 from emuplugin.errors import FormatError
+from emuplugin.inspection.data_symbols import DataSymbols
 from emuplugin.inspection.module import Module
-from emuplugin.inspection.variables import DataSymbols
 
 _SLICE_SIZE: Final = 24
 _FILE_SIZE: Final = 48

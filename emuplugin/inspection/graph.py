@@ -6,11 +6,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from emuplugin.inspection.calls import CALL, INLINED, INTERFACE, REFERENCE, TAIL_CALL, Edge
+from emuplugin.inspection.data_symbols import DataSymbols
 from emuplugin.inspection.functions import Function
 from emuplugin.inspection.interfaces import RawItab
 from emuplugin.inspection.module import Module
 from emuplugin.inspection.references import References
-from emuplugin.inspection.variables import DataSymbols
 from emuplugin.values import GoType
 
 _WORD = 8

@@ -12,6 +12,7 @@ from emuplugin.errors import OpenError
 from emuplugin.inspection import guarded
 from emuplugin.inspection.calls import CallGraph
 from emuplugin.inspection.capabilities import Capability, CapabilityFinder
+from emuplugin.inspection.data_symbols import DataSymbols
 from emuplugin.inspection.descriptors import Descriptors
 from emuplugin.inspection.disassembly import Disassembler, Instruction
 from emuplugin.inspection.embedded import EmbeddedFile, embedded_files
@@ -23,12 +24,13 @@ from emuplugin.inspection.interfaces import Interface, Itab, RawItab, interfaces
 from emuplugin.inspection.labels import Labels
 from emuplugin.inspection.lookup import FunctionLookup
 from emuplugin.inspection.module import Module
-from emuplugin.inspection.packages import NOT_PACKAGES, STANDARD, Origins, Package, goroot_of
+from emuplugin.inspection.packages import STANDARD, Origins, Package, goroot_of, packages
 from emuplugin.inspection.references import References
 from emuplugin.inspection.roots import find_roots
 from emuplugin.inspection.strings import String, StringFinder
 from emuplugin.inspection.types import Type, TypeReader
-from emuplugin.inspection.variables import DataSymbols, Variable, variables
+from emuplugin.inspection.variable_types import VariableTypes
+from emuplugin.inspection.variables import Variable, variables
 
 
 class Inspection:
@@ -122,28 +124,8 @@ class Inspection:
     @guarded.section
     def packages(self) -> tuple[Package, ...]:
         """The packages that functions or types belong to, by path."""
-        counts: dict[str, int] = {}
-        sizes: dict[str, int] = {}
-        for function in self.functions:
-            package = function.package
-            if package:
-                counts[package] = counts.get(package, 0) + 1
-                sizes[package] = sizes.get(package, 0) + function.size
-        paths = {go_type.pkg_path for go_type in self._descriptors.by_address.values()}
-        found = []
-        for path in sorted({*counts, *paths} - NOT_PACKAGES):
-            module = self._origins.module(path)
-            found.append(
-                Package(
-                    path,
-                    self._origins.origin(path),
-                    module.path if module else "",
-                    module.version if module else "",
-                    counts.get(path, 0),
-                    sizes.get(path, 0),
-                )
-            )
-        return tuple(found)
+        of_types = {go_type.pkg_path for go_type in self._descriptors.by_address.values()}
+        return tuple(packages(self.functions, of_types, self._origins))
 
     @guarded.section
     def exports(self) -> tuple[Export, ...]:
@@ -177,21 +159,7 @@ class Inspection:
     @guarded.section
     def itabs(self) -> tuple[Itab, ...]:
         """The pairs of interface and type that the compiler knew to meet, by name."""
-        found = []
-        for itab in self._raw_itabs:
-            names = [method.name for method in itab.interface.methods]
-            entries = itab.functions or [0] * len(names)
-            found.append(
-                Itab(
-                    itab.interface.string,
-                    itab.type.string,
-                    itab.address,
-                    tuple(
-                        (name, self._lookup.name_at(entry))
-                        for name, entry in zip(names, entries, strict=False)
-                    ),
-                )
-            )
+        found = (itab.named(self._lookup.name_at) for itab in self._raw_itabs)
         return tuple(sorted(found, key=lambda itab: (itab.interface, itab.type)))
 
     # --- data -------------------------------------------------------------------------------
@@ -203,7 +171,13 @@ class Inspection:
     @guarded.section
     def variables(self) -> tuple[Variable, ...]:
         """The package variables, by address, with the functions that use them."""
-        types = {export.name: export.type for export in self.exports if export.kind == "var"}
+        types = VariableTypes(
+            self._module,
+            self._data_symbols,
+            self._descriptors,
+            {export.name: export.type for export in self.exports if export.kind == "var"},
+            {itab.address: itab.interface.string for itab in self._raw_itabs},
+        )
         users = variable_users(self.functions, self._references, self._data_symbols)
         return tuple(variables(self._data_symbols, self._module, types, users))
 

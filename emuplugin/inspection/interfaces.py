@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -61,6 +61,13 @@ class RawItab:
         functions = list(image.words(address + _FUN_AT, max(methods, 1)))
         self.functions: list[int] = functions if functions[0] else []
         self.size = _FUN_AT + _WORD * (methods if self.functions else 1)
+
+    def named(self, name_at: Callable[[int], str]) -> Itab:
+        """The itab with names for its functions."""
+        names = [method.name for method in self.interface.methods]
+        entries = self.functions or [0] * len(names)
+        methods = tuple((name, name_at(entry)) for name, entry in zip(names, entries, strict=False))
+        return Itab(self.interface.string, self.type.string, self.address, methods)
 
 
 def itab_addresses(module: Module, descriptors: Descriptors) -> Iterator[RawItab]:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from emuplugin.elf.image import Image
+from emuplugin.inspection.data_symbols import DataSymbols
 from emuplugin.inspection.functions import Function
 from emuplugin.inspection.references import References
-from emuplugin.inspection.variables import DataSymbols
 
 _MAX_PREVIEW: Final = 60
 

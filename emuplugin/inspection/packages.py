@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from emuplugin.elf.buildinfo import BuildInfo, Module
+from emuplugin.inspection.functions import Function
 
 OWN: Final = "own"
 STANDARD: Final = "standard"
@@ -93,6 +94,27 @@ class Origins:
 
 def _is_below(package: str, module: str) -> bool:
     return package == module or package.startswith(f"{module}/")
+
+
+def packages(
+    functions: Iterable[Function], of_types: Iterable[str], origins: Origins
+) -> Iterator[Package]:
+    """The packages that functions or types (by their packages' paths) belong to, by path."""
+    counts: Counter[str] = Counter()
+    sizes: Counter[str] = Counter()
+    for function in functions:
+        counts[function.package] += 1
+        sizes[function.package] += function.size
+    for path in sorted({*counts, *of_types} - NOT_PACKAGES):
+        module = origins.module(path)
+        yield Package(
+            path,
+            origins.origin(path),
+            module.path if module else "",
+            module.version if module else "",
+            counts[path],
+            sizes[path],
+        )
 
 
 def goroot_of(files: Iterable[str]) -> str | None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from emuplugin.inspection.data_symbols import DataSymbols
 from emuplugin.inspection.exports import Export
 from emuplugin.inspection.graph import GraphBuilder
 from emuplugin.inspection.inits import PackageInit
-from emuplugin.inspection.variables import DataSymbols
 
 _WORD = 8
 

@@ -24,10 +24,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
+from emuplugin.inspection.data_symbols import DataSymbols
 from emuplugin.inspection.functions import Function
 from emuplugin.inspection.module import Module
 from emuplugin.inspection.references import Use
-from emuplugin.inspection.variables import DataSymbols
 
 _WINDOW: Final = 48
 _MAX_SPREAD: Final = 64

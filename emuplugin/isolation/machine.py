@@ -64,7 +64,13 @@ class IsolatedMachine(Machine):
     IsolationError.
     """
 
-    def __init__(self, sandbox: Sandbox | None = None, *, isolate: Isolate | None = None) -> None:
+    def __init__(
+        self,
+        sandbox: Sandbox | None = None,
+        *,
+        isolate: Isolate | None = None,
+        cache: bool = True,
+    ) -> None:
         self.sandbox = sandbox or Sandbox()
         if self.sandbox.network.handler is not None:
             raise ConfigurationError(

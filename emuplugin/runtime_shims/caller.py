@@ -77,6 +77,8 @@ class Caller:
         self.hosts: dict[int, HostGoroutine] = {}
         self.active = HostGoroutine(0)
         self.waited = 0
+        #: How often the guest was entered to make a call.
+        self.entered = 0
         #: Called before a call, while the processor is in a callback and not on ``active``.
         self.enter_host: Callable[[], None] | None = None
         self._memory = runtime.memory
@@ -128,19 +130,21 @@ class Caller:
         ``stack_size`` its whole size: arguments, results and spill space."""
         self.prepare()
         runtime, memory, host = self.runtime, self._memory, self.active
-        stub = self._stub(stack_size)
-        base = self._base_top - 8
-        if stub.room > CALL_SIZES[0]:
-            self.waited = host.g
-            runtime.start(stub.entry, host.g, base)
-            base = self._top.load()[0]  # the stack moves when it grows
-        area = base - stub.frame
-        if stack:
-            memory.write(area, stack)
-        memory.write_u64(base - 8, 0)  # no saved frame pointer
-        memory.write_u64(area - 8, stub.back)
         landing, crossing = self._landing_below, self._any if floats else self._any_ints
-        landing.rsp, landing.g, landing.back = area - 8, host.g, stub.back
+        if stack_size <= CALL_SIZES[0]:
+            back, rsp = self._back, self._landing.rsp
+            self._words[self._return_word] = back
+        else:
+            stub = self._stub(stack_size)
+            self.waited = host.g
+            runtime.start(stub.entry, host.g, self._base_top - 8)
+            base = self._top.load()[0]  # the stack moves when it grows
+            back, rsp = stub.back, base - stub.frame - 8
+            memory.write_u64(base - 8, 0)  # no saved frame pointer
+            memory.write_u64(rsp, back)
+        if stack:
+            memory.write(rsp + 8, stack)
+        landing.rsp, landing.g, landing.back = rsp, host.g, back
         words = crossing.arguments
         _WORDS[len(ints)].pack_into(words, 0, context, *ints)
         for index, value in enumerate(floats):
@@ -198,6 +202,7 @@ class Caller:
         self.waited = host.g
         self._watchdog.begin()
         try:
+            self.entered += 1
             try:
                 error = crossing.run()
             except KeyboardInterrupt as interrupt:

@@ -45,8 +45,9 @@ class CThreads:
     def __init__(self, runtime: GoRuntime, library: CLibrary) -> None:
         self._runtime = runtime
         self._process = runtime.process
-        self._free: list[int] = []
-        self._stacks: dict[int, int] = {}
+        #: Stacks of threads that have ended, and those in use by tid.
+        self.free: list[int] = []
+        self.stacks: dict[int, int] = {}
         self.start = library.place("_cgo_thread_start", self._start)
         self._end = library.place("thread exit", self._exit)
 
@@ -55,7 +56,7 @@ class CThreads:
         runtime, memory, process = self._runtime, self._runtime.memory, self._process
         start = call.word()
         g, function = memory.read_u64(start), memory.read_u64(start + 16)
-        low = self._free.pop() if self._free else self._make_stack()
+        low = self.free.pop() if self.free else self._make_stack()
         top = low + _STACK_SIZE
         thread_pointer = top + _THREAD_POINTER
         memory.write_u64(thread_pointer + TLS_G, g)
@@ -69,7 +70,7 @@ class CThreads:
         except Errno:
             # runtime/cgo/gcc_libinit.c: _cgo_try_pthread_create tries for a while, then aborts.
             raise GoFatal(_NO_THREAD) from None
-        self._stacks[thread.tid] = low
+        self.stacks[thread.tid] = low
         return 0
 
     def _make_stack(self) -> int:
@@ -82,9 +83,9 @@ class CThreads:
 
     def _exit(self, call: CCall) -> None:
         threads = self._process.kernel.threads
-        low = self._stacks.pop(threads.current.tid, None)
+        low = self.stacks.pop(threads.current.tid, None)
         if low is not None:
-            self._free.append(low)
+            self.free.append(low)
         try:
             threads.exit_current()
         except WaitingError:

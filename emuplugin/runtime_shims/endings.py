@@ -92,7 +92,7 @@ class Endings:
         if g in self._caller.hosts:
             if not self._exiting:
                 for entry in self._goexit1:
-                    self._traps.add(entry, self._goexit)
+                    self.traps.add(entry, self._goexit)
             self._exiting[g] = self._frames(self._top.load()[0])
         return False
 
@@ -103,7 +103,7 @@ class Endings:
             return False
         if not self._exiting:
             for entry in self._goexit1:
-                self._traps.remove(entry)
+                self.traps.remove(entry)
         return self._caller.end(self._caller.hosts[g], Goexit(frames))
 
     def _throw(self) -> bool:

@@ -133,7 +133,8 @@ class Program:
             self._assemble(image, moduledata, layout, None)
             start = perf_counter()
             if has_c_code(file):
-                self.boot.thread_start = CThreads(self.runtime, self.library).start
+                self.c_threads = CThreads(self.runtime, self.library)
+                self.boot.thread_start = self.c_threads.start
             self.runtime.witness = witness
             self.boot_steps: list[BootStep] = boot(self.boot)
             self.runtime.witness = None
@@ -151,6 +152,7 @@ class Program:
         """Everything on the host's side, around an image that is mapped; ``traps`` are those that
         memory holds already."""
         kernel = self.process.kernel
+        self.c_threads: CThreads | None = None
         self.runtime = GoRuntime(self.process, image, layout)
         first = Module(image, image.base + moduledata, self.runtime)
         self.modules = [first]
@@ -179,6 +181,8 @@ class Program:
         moduledata: int,
         names: Sequence[str],
         traps: KnownTraps,
+        *,
+        c_code: bool,
     ) -> Self:
         """A program around memory that is still to come: what the constructor makes, without what
         it does in the guest. ``names`` are those of the C library that the image is bound to."""
@@ -194,6 +198,9 @@ class Program:
             program._assemble(image, moduledata, candidates(info.go_version)[0], traps)
             monitor = Monitor(program.runtime)
             program.boot.monitor = monitor
+            if c_code:
+                program.c_threads = CThreads(program.runtime, program.library)
+                program.boot.thread_start = program.c_threads.start
             program.roots = Roots(program.runtime, program.boot.store)
         except BaseException:
             process.close()

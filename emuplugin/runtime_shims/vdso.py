@@ -1,4 +1,4 @@
-"""The clock as code for the guest, as Linux has it in its vDSO: no system call is needed to read it.
+"""The clock as code for the guest, as Linux has it in its vDSO: reading it is no system call.
 
 Go looks for ``__vdso_clock_gettime`` in what the kernel maps into each process, and calls it by C's
 conventions (``runtime/sys_linux_amd64.s``: ``nanotime1``).

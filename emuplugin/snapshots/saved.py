@@ -40,8 +40,8 @@ _KNOWN_CALLS = frozenset(
         "getuid", "getgid", "geteuid", "getegid", "getppid", "prctl", "set_robust_list",
     )
 )  # fmt: skip
-#: The x87 unit as it is before anybody uses it: its control and tag words.
-_X87 = (0x37F, 0xFFFF)
+#: The x87 unit's control and tag words as the engine begins with them: nobody has used it.
+_X87 = (0, 0x5555)
 _STANDARD = frozenset((0, 1, 2))
 _THREAD_NUMBERS = (
     "tid", "result", "signal_mask", "saved_mask", "interrupted", "restart", "clear_child_tid",
@@ -62,11 +62,13 @@ def save(program: Program) -> dict[str, Any]:
     engine, kernel, image = process.engine, process.kernel, module.image
     assert program.boot.monitor is not None
     copies, originals = program.endings.traps.state
+    c_threads = program.c_threads
     return {
         "build": asdict(program.build_info),
         "moduledata": module.moduledata - image.base,
         "image": [image.base, image.size, dict(image.relocations), image.known_symbols],
         "library": program.library.names,
+        "c threads": None if c_threads is None else [c_threads.free, [*c_threads.stacks.items()]],
         "traps": [copies, [[at, *entry] for at, entry in _hex(originals)]],
         "caller": [[*program.caller.hosts], program.caller.g, program.caller.waited],
         "monitor": program.boot.monitor.state,
@@ -92,7 +94,13 @@ def load(saved: Mapping[str, Any], sandbox: Sandbox, file: ElfFile, store: PageS
     copies, originals = saved["traps"]
     traps = copies, {entry: (bytes.fromhex(head), at) for entry, head, at in originals}
     program = Program.assembled(
-        sandbox, load_build_info(saved), image, saved["moduledata"], saved["library"], traps
+        sandbox,
+        load_build_info(saved),
+        image,
+        saved["moduledata"],
+        saved["library"],
+        traps,
+        c_code=saved["c threads"] is not None,
     )
     try:
         _load_into(program, saved, store)
@@ -127,6 +135,9 @@ def _load_into(program: Program, saved: Mapping[str, Any], store: PageStore) -> 
     caller.hosts.update((g, HostGoroutine(g)) for g in saved["caller"][0])
     caller.switch(caller.hosts[saved["caller"][1]])
     caller.waited = saved["caller"][2]
+    if program.c_threads is not None:
+        free, stacks = saved["c threads"]
+        program.c_threads.free, program.c_threads.stacks = list(free), dict(stacks)
     _load_kernel(kernel, saved["kernel"])
     _load_threads(kernel, engine, saved["threads"])
     kernel.clock.slept_for = saved["clock"]
@@ -149,7 +160,7 @@ def _check(program: Program) -> None:
     reasons: Iterable[tuple[object, str]] = (
         (not kernel.sandbox.repeats, "its clock or its chance is the host's"),
         (len(program.modules) != 1, "several plugins are open"),
-        (program.boot.thread_start, "it holds C code"),
+        (not program.library.heap.is_new, "its C code has allocated memory"),
         (not is_measured(program.build_info.go_version), "its Go version was not measured"),
         (other, f"its inits made the system calls {', '.join(sorted(other))}"),
         (kernel.output_bytes, "its inits have printed something"),

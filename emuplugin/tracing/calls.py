@@ -79,6 +79,8 @@ class Calls(Observer):
         self._functions: dict[int, Func] = {}
         self._entries: dict[int, _Function] = {}
         self._goroutines: dict[int, _Goroutine] = {}
+        # Functions that begin with their end.
+        self._empty: set[int] = set()
         self._points = Points((), None)
         self._lazy = False
 
@@ -92,11 +94,11 @@ class Calls(Observer):
         if self._lazy:
             ranges = joined([(function.entry, function.end) for function in chosen])
             for entry in self._entries:
-                places += returns(guest, self._functions[entry])
+                places += self._ends_of(self._functions[entry])
             self._points = hooks.points(places, self._reached, ranges)
         else:
             for function in chosen:
-                places += returns(guest, function)
+                places += self._ends_of(function)
             self._points = hooks.points(places, self._reached)
         if chosen:
             self.at_functions(hooks, named("runtime.casgstatus"), self._changes)
@@ -114,7 +116,7 @@ class Calls(Observer):
         used = self.guest.word(g + self.guest.stack_hi) - sp
         if rip in self._functions:
             self._entered(goroutine, rip, sp, used, values[_INTS])
-        else:
+        if rip not in self._functions or rip in self._empty:
             self._returns(goroutine, sp, used, values[_INTS])
 
     def _entered(
@@ -176,7 +178,7 @@ class Calls(Observer):
         """A function that is entered for the first time."""
         function = self._functions[entry]
         if self._lazy:
-            for place in returns(self.guest, function):
+            for place in self._ends_of(function):
                 self._points.add(place)
         try:
             file, line = function.file(entry), max(function.start_line, 0)
@@ -186,6 +188,13 @@ class Calls(Observer):
         signature = self._signatures.of(function)
         found = self._entries[entry] = _Function(entry, name, file, line, signature)
         return found
+
+    def _ends_of(self, function: Func) -> list[int]:
+        """The places where a function returns."""
+        places = returns(self.guest, function)
+        if function.entry in places:
+            self._empty.add(function.entry)
+        return places
 
     # --- goroutines -------------------------------------------------------------------------
 

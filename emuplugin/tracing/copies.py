@@ -36,6 +36,7 @@ class Counts:
         for start, (size, count) in blocks.items():
             changes[start] = changes.get(start, 0) + count
             changes[start + size] = changes.get(start + size, 0) - count
+        self._blocks = sorted(blocks)
         self._starts = sorted(changes)
         self._counts = list(accumulate(changes[start] for start in self._starts))
 
@@ -43,6 +44,11 @@ class Counts:
         """How often the instruction that begins at ``address`` ran."""
         at = bisect_right(self._starts, address) - 1
         return self._counts[at] if at >= 0 else 0
+
+    def last_block(self, start: int, end: int) -> int | None:
+        """Where the last block that begins in ``[start, end)`` begins."""
+        at = bisect_right(self._blocks, end - 1) - 1
+        return self._blocks[at] if at >= 0 and self._blocks[at] >= start else None
 
     def most(self, start: int, end: int) -> int:
         """The most that any instruction in ``[start, end)`` ran."""
@@ -123,17 +129,36 @@ class Copy:
         self.lines[place] = max(self.lines.get(place, 0), count)
 
 
+def _growth(function: Func, counts: Counts) -> int | None:
+    """Where a function begins anew after its stack had to grow; None if that did not happen.
+
+    The last code of a function calls ``runtime.morestack`` and jumps to the beginning
+    (``cmd/internal/obj/x86/obj6.go: stacksplit``). Nothing else behind the frame has none of its
+    own and begins a block, and functions without a frame do not check the stack.
+    """
+    start = counts.last_block(function.entry + 1, function.end)
+    if start is None or function.pcsp(start) != 0 or function.line(start) != function.start_line:
+        return None
+    frame = any(function.pcsp(pc) > 0 for pc in range(start - 4, function.entry, -4))
+    return start if frame else None
+
+
 def copies(function: Func, counts: Counts, named: Callable[[str], str]) -> list[Copy]:
     """The copies in a function's code: its own first. ``named`` makes names of the linker's."""
-    own = Copy(named(function.name), max(function.start_line, 0), counts.at(function.entry))
+    again = _growth(function, counts)
+    entered = counts.at(function.entry) - (counts.at(again) if again else 0)
+    own = Copy(named(function.name), max(function.start_line, 0), entered)
     inlined = [Copy(named(call.function), max(call.start_line, 0)) for call in function.inlined()]
     stray: dict[tuple[str, int], int] = {}
     for start, end, file, line, number in stretches(function):
-        if line <= 0:
+        if line <= 0 or (again is not None and start <= again < end):
             continue
-        place, count = (file, line), counts.most(start, end)
+        count = counts.most(start, end)
+        if start == function.entry and count == counts.at(start):
+            count = entered
+        place = (file, line)
         if number != OWN:
-            copy = inlined[number] if number < len(inlined) else own
+            copy = inlined[number] if 0 <= number < len(inlined) else own
             if not copy.lines:
                 copy.entered = counts.at(start)
             copy.add(place, count)

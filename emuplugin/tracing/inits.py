@@ -78,9 +78,9 @@ class Inits(Observer):
             task.began = executed
             moment = self.moment(executed, goroutine)
             self.emit(InitBegins(*moment, task.package, task.functions))
-            return
-        task = self._last[rip]
-        if task.began:
+        # A function that does nothing begins with its end.
+        task = self._last.get(rip)
+        if task is not None and task.began:
             executed = self._stops.executed - 1
             moment = self.moment(executed, goroutine)
             self.emit(InitEnds(*moment, task.package, executed - task.began))

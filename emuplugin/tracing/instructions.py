@@ -254,7 +254,7 @@ def _operands(decoded: Any) -> list[_Operand]:
     found = []
     if decoded.mnemonic.startswith(("lea", "nop", "prefetch")):
         return []
-    for operand in decoded.operands:
+    for position, operand in enumerate(decoded.operands):
         if operand.type != X86_OP_MEM:
             continue
         place = operand.mem
@@ -271,6 +271,8 @@ def _operands(decoded: Any) -> list[_Operand]:
         writes = bool(operand.access & CS_AC_WRITE)
         if decoded.mnemonic.startswith(("cmp", "test", "ucomis", "comis", "bt ")):
             reads, writes = True, False
+        elif decoded.mnemonic.startswith("mov"):  # capstone takes stores of MOVUPS for loads
+            reads, writes = bool(position), not position
         fs = place.segment == X86_REG_FS
         size = min(operand.size, _MAX_STRING)
         found.append(_Operand(base, index, place.scale, displacement, fs, size, reads, writes))

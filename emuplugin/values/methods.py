@@ -7,7 +7,7 @@ value can be called with a word that leads to it. The table of ``*T`` has the me
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -44,8 +44,7 @@ class BoundMethod(Signed):
         return self._method.type
 
     def __call__(self, *args: Any) -> Any:
-        assert self._method.ifn is not None
-        return self._methods.plan(self._method).caller(self._method.ifn, 0)((self._word, *args))
+        return self._methods.caller(self._method)((self._word, *args))
 
     def map(self, *iterables: Iterable[Any]) -> list[Any]:
         """Call it for each item; see :meth:`Function.map`."""
@@ -88,6 +87,7 @@ class MethodTable:
         self.type = go_type
         self.context = context
         self._plans: dict[str, CallPlan] = {}
+        self._callers: dict[str, Callable[[tuple[Any, ...]], Any]] = {}
 
     @cached_property
     def own(self) -> dict[str, Method]:
@@ -143,6 +143,14 @@ class MethodTable:
             plan = CallPlan(self.context, method.type, name, receiver=True)
             self._plans[method.name] = plan
         return plan
+
+    def caller(self, method: Method) -> Callable[[tuple[Any, ...]], Any]:
+        """What a call of a method in Python does, with its receiver before the arguments."""
+        caller = self._callers.get(method.name)
+        if caller is None:
+            assert method.ifn is not None
+            caller = self._callers[method.name] = self.plan(method).caller(method.ifn, 0)
+        return caller
 
 
 _NONE = Method("", False, "", None, None, None)

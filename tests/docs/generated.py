@@ -35,6 +35,7 @@ from emuplugin.runtime_shims.kernel import kernel  # noqa: F401  (its subjects f
 from emuplugin.runtime_shims.kernel.table import TABLE
 from emuplugin.runtime_shims.layouts import known_versions
 from emuplugin.runtime_shims.layouts.tables import load_table
+from emuplugin.tracing import Trace
 from emuplugin.tracing.formats import FORMATS
 
 from .blocks import PAGES
@@ -53,7 +54,7 @@ _STARS: dict[object, str] = {
 MEMBERS: dict[type, tuple[str, ...]] = {
     emuplugin.Machine: (
         "open", "reset", "close", "state", "plugins", "report", "files", "listening",
-        "instructions", "interrupt", "send_signal", "run_goroutines",
+        "instructions", "interrupt", "send_signal", "run_goroutines", "trace",
         "isolation",
     ),
     emuplugin.Plugin: (
@@ -61,7 +62,7 @@ MEMBERS: dict[type, tuple[str, ...]] = {
         "close",
     ),
     emuplugin.Variable: ("value", "type"),
-    emuplugin.Function: ("__call__", "results", "type", "signature"),
+    emuplugin.Function: ("__call__", "results", "map", "array", "type", "signature"),
     emuplugin.Sandbox: ("strict", "default", "trusted", "load", "from_toml", "from_json"),
     emuplugin.Limits: (),
     emuplugin.Mount: (),
@@ -69,6 +70,7 @@ MEMBERS: dict[type, tuple[str, ...]] = {
     emuplugin.Connection: ("accept_now",),
     emuplugin.Datagrams: ("recv", "send", "settimeout", "close"),
     emuplugin.Explanation: ("html", "text", "save"),
+    Trace: ("start", "stop", "of", "rerun", "save"),
     Report: ("to_dict", "to_json"),
     Refusal: (),
     FileUse: (),
@@ -82,6 +84,7 @@ MEMBERS: dict[type, tuple[str, ...]] = {
 FUNCTIONS: tuple[Callable[..., Any], ...] = (
     emuplugin.open,
     emuplugin.explain,
+    emuplugin.trace,
     build.build_plugin,
     build.fetch_toolchain,
     build.available_versions,

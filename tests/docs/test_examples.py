@@ -11,7 +11,7 @@ from .blocks import PAGES, Block, ExampleError, read_blocks, run_page, same
 #: Pages that have examples; one that loses them all should be noticed.
 WITH_EXAMPLES = {
     "README.md", "api.md", "callbacks.md", "cli.md", "errors.md", "explain.md", "how-it-works.md",
-    "inspect.md", "security.md", "trace-formats.md", "tutorial.md",
+    "inspect.md", "security.md", "trace.md", "trace-formats.md", "tutorial.md",
 }  # fmt: skip
 
 

@@ -89,6 +89,20 @@ def test_memory(told: Tell, go_version: str) -> None:
         assert (size, shown.names[at]) == (8, "stack")
 
 
+def test_moves_write_where_they_go_to(told: Tell, go_version: str) -> None:
+    """Also those of sixteen bytes."""
+    shown = stepper(told("explained", go_version, "Say", "x"))
+    sizes = set()
+    for step, text in zip(shown.steps, texts(shown), strict=True):
+        if text.startswith("mov") and "ptr" in text:
+            ((write, _, size, value),) = step.memory
+            assert write == ("[" in text.partition(",")[0])
+            sizes.add(size)
+            if "xmm15" in text:
+                assert (write, value) == (True, 0)
+    assert {8, 16} <= sizes
+
+
 def test_calls_are_one_step(told: Tell, go_version: str) -> None:
     story = told("explained", go_version, "Say", "x")
     shown = stepper(story)

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from elftools.elf.elffile import ELFFile
 from elftools.elf.enums import ENUM_RELOC_TYPE_x64
 from elftools.elf.relocation import RelocationSection
 
-from emuplugin import ConversionError, GoPanic, InitError, NotElfError, SymbolNotFoundError
+from emuplugin import (
+    ConversionError,
+    GoDeadlock,
+    GoExit,
+    GoPanic,
+    InitError,
+    InstructionLimitExceeded,
+    Limits,
+    NotElfError,
+    Sandbox,
+    SymbolNotFoundError,
+)
 from emuplugin.elf.relocation_kinds import KINDS
 from emuplugin.explaining import explain
-from emuplugin.explaining.blocks import Heading, Listing, Paragraph
+from emuplugin.explaining.blocks import Heading, Listing, MemoryMap, Paragraph
 from emuplugin.explaining.words import BOOT, RELOCATIONS
 from emuplugin.machine import Machine
 from emuplugin.runtime_shims.boot import STEPS
@@ -121,7 +134,7 @@ def test_symbols(told: Tell, go_version: str, stripped: bool) -> None:
 def test_boot(told: Tell, go_version: str) -> None:
     story = told("explained", go_version, "Sum", 5)
     shown = table(story, "boot", "The steps")
-    with Machine() as machine:
+    with Machine(cache=False) as machine:
         plugin = machine.open(plugin_path("explained", go_version))
         steps, report = machine.program.boot_steps, machine.report
         traces = plugin.init_trace
@@ -162,6 +175,17 @@ def test_what_steps_set(told: Tell, go_version: str) -> None:
 def test_there_are_words_for_everything() -> None:
     assert {step.__name__ for step, _ in STEPS} == set(BOOT)
     assert {kind.name for kind in KINDS.values()} == set(RELOCATIONS)
+
+
+def test_every_area_has_a_name(told: Tell, go_version: str) -> None:
+    """None is shown by the name that it has inside of emuplugin."""
+    for story in (told("explained", go_version, "Sum", 5), told("cgo", go_version)):
+        (shown,) = (block for block in blocks(story, "file") if isinstance(block, MemoryMap))
+        names = [entry.name for entry in shown.entries]
+        assert not [name for name in names if "[" in name]
+        assert any(".rodata" in name for name in names)
+        starts = [entry.start for entry in shown.entries]
+        assert starts == sorted(starts)
 
 
 def test_lookup(told: Tell, go_version: str) -> None:
@@ -252,6 +276,47 @@ def test_a_panic_is_told(told: Tell, go_version: str) -> None:
     assert "panic: <script>" in alarms[0]
     report = [b for b in blocks(story, "result") if isinstance(b, Listing)]
     assert any("explained.Bad" in line for line in report[0].lines)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (("Leave", ("a", "b")), GoExit, "os.Exit(3)"),
+        (("Wait",), GoDeadlock, "deadlock"),
+    ],
+)
+def test_the_end_of_the_machine_is_told(
+    told: Tell, go_version: str, call: tuple[Any, ...], error: type[Exception], words: str
+) -> None:
+    story = told("explained", go_version, *call)
+    assert type(story.error) is error
+    assert words in story.story.chapters[-1].summary
+    said = " ".join(map(str, blocks(story, "result")))
+    assert "the machine is dead" in said
+    shown = table(story, "lookup", "Exported names")
+    assert "func([]string) int" in column(shown, "type")
+    if call[0] == "Leave":
+        assert story.stdout == "so long\n"
+        held = column(table(story, "call", "Arguments"), "travels in")
+        assert held == ["RAX, RBX, RCX"]
+    assert story.html
+
+
+def test_a_limit_that_is_reached(go_version: str) -> None:
+    box = Sandbox(limits=Limits(instructions=1_000_000))
+    story = explain(plugin_path("explained", go_version), "Forever", sandbox=box, steps=100)
+    assert isinstance(story.error, InstructionLimitExceeded)
+    assert "the first 100" in facts(story, "result")["Shown step by step"]
+
+
+def test_output_can_go_elsewhere(go_version: str) -> None:
+    output = io.BytesIO()
+    path = plugin_path("explained", go_version)
+    story = explain(path, "Say", "x", sandbox=Sandbox(stdout=output))
+    assert output.getvalue() == b"good day\nx\n"
+    assert story.stdout == ""
+    printed = [block for block in blocks(story, "deeds") if isinstance(block, Listing)]
+    assert printed[0].lines == ("good day", "x")
 
 
 def test_an_init_that_fails_is_told(go_version: str) -> None:

@@ -11,7 +11,15 @@ from typing import Protocol
 import pytest
 
 from emuplugin.build import fetch_toolchain
+from emuplugin.elf.file import ElfFile
 from emuplugin.inspection import Inspection, inspect
+from emuplugin.runtime_shims.layouts.debug_info import (
+    children,
+    go_units,
+    name_of,
+    open_dwarf,
+    referenced,
+)
 from tests.support.plugins import plugin_path as build_fixture
 
 _NM = re.compile(r"^ *([0-9a-f]+) +(\d+) ([A-TV-Za-z]) (.*)$", re.M)
@@ -56,3 +64,13 @@ def nm(go_version: str, path: str) -> Sequence[tuple[int, int, str, str]]:
     """``go tool nm -size``: (address, size, code, name) of each defined symbol."""
     text = go_tool(go_version, ("tool", "nm", "-size", path))
     return [(int(match[1], 16), int(match[2]), match[3], match[4]) for match in _NM.finditer(text)]
+
+
+def dwarf_variables(path: str) -> dict[str, str]:
+    """The package variables that DWARF has, and the names that it gives their types."""
+    return {
+        name_of(die): name_of(referenced(die, "DW_AT_type"))
+        for _, unit in go_units(open_dwarf(ElfFile.open(path)))
+        for die in children(unit.get_top_DIE())
+        if die.tag == "DW_TAG_variable"
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from itertools import pairwise
 
 import pytest
@@ -11,7 +12,7 @@ import emuplugin
 from emuplugin.inspection import Inspection
 from emuplugin.inspection.packages import OWN, STANDARD, THIRD_PARTY
 
-from .conftest import Inspect, go_tool, nm
+from .conftest import Inspect, dwarf_variables, go_tool, nm
 
 OWN_PATH = "example.com/inspected"
 
@@ -90,11 +91,59 @@ def test_variables(sample: Inspection) -> None:
     found = {v.name: v for v in sample.variables}
     visible = found[f"{OWN_PATH}.Visible"]
     assert (visible.type, visible.size, visible.initialized) == ("string", 16, True)
+    assert visible.type_from == "exports"
     assert visible.functions == (f"{OWN_PATH}.init.1",)
     hidden = found[f"{OWN_PATH}.hidden"]
-    assert (hidden.type, hidden.size, hidden.initialized) == ("", 8, False)
+    assert (hidden.size, hidden.initialized) == (8, False)
+    assert (hidden.type, hidden.type_from) == (("int64", "DWARF") if sample.has_dwarf else ("", ""))
     assert found[f"{OWN_PATH}.Assets"].type == "embed.FS"
     assert f"{OWN_PATH}.Total" in found[f"{OWN_PATH}.handler"].functions
+
+
+def test_types_of_variables(sample: Inspection) -> None:
+    found = {v.name: (v.type, v.type_from) for v in sample.variables}
+    own = {
+        f"{OWN_PATH}.table": "map[string]string",
+        f"{OWN_PATH}.handler": "func(string) string",
+        f"{OWN_PATH}/shapes.registered": "map[string]shapes.Shape",
+    }
+    for name, type_name in own.items():
+        assert found[name] == ((type_name, "DWARF") if sample.has_dwarf else ("", ""))
+    # What a stripped file tells: interfaces that hold something, and strings.
+    source = "DWARF" if sample.has_dwarf else "value"
+    assert found["io.EOF"] == ("error", source)
+    assert found["net.errMalformedDNSRecordsDetail"] == ("string", source)
+    assert found["runtime.stringEface"] == ("interface {}", source)
+    if sample.has_dwarf:
+        # The linker makes it, and nobody describes it.
+        unknown = {name for name, (type_name, _) in found.items() if not type_name}
+        assert unknown == {"runtime.lastmoduledatap"}
+
+
+@pytest.mark.parametrize("name", ["generics", "yaml", "router"])
+def test_types_of_variables_are_those_of_dwarf(
+    inspection: Inspect, name: str, go_version: str
+) -> None:
+    """By way of pyelftools, which decodes all of it; what is inferred without DWARF is right."""
+    found = inspection(name, go_version)
+    truth = dwarf_variables(found.path)
+    ours = {v.name: v.type for v in found.variables}
+    assert {n for n in ours.keys() & truth if not ours[n]} == set()
+    assert len(ours.keys() & truth.keys()) > 250
+    packages = {t.package: t.name.partition(".")[0] for t in found.types if t.named and t.package}
+    packages[found.plugin_path] = "main"
+    for variable in ours.keys() & truth.keys():
+        expected = truth[variable]
+        for path in sorted(packages, key=len, reverse=True):
+            head, slash, last = path.rpartition("/")
+            escaped = head + slash + last.replace(".", "%2e")
+            expected = expected.replace(f"{escaped}.", f"{packages[path]}.")
+        # What is left are packages that define no type with a descriptor.
+        assert ours[variable] == re.sub(r"[\w.]+/[\w./]+/(?=\w+\.)", "", expected), variable
+    stripped = inspection(name, go_version, stripped=True).variables
+    inferred = {v.name: v.type for v in stripped if v.type}
+    assert inferred
+    assert {n for n in inferred if inferred[n] != ours[n]} == set()
 
 
 @pytest.mark.parametrize("name", ["hello", "router"])

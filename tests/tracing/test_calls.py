@@ -87,6 +87,20 @@ def test_exported_results(stripped: bool, go_version: str, plugin_path: PluginPa
     ]
 
 
+def test_function_that_does_nothing(go_version: str, plugin_path: PluginPath) -> None:
+    """Its first instruction is its last."""
+    plugin = plugin_path("traced", go_version)
+    for pattern in ("main.*", "*"):
+        taken = trace(plugin, "Nothing", calls=pattern)
+        mine = [line for line in _lines(taken) if line[1] in ("main.Nothing", "main.nothing")]
+        assert mine == [
+            ("call", "main.Nothing", 0),
+            ("call", "main.nothing", 1),
+            ("return", "main.nothing", 1),
+            ("return", "main.Nothing", 0),
+        ]
+
+
 @_BOTH
 def test_methods(stripped: bool, go_version: str, plugin_path: PluginPath) -> None:
     """Their types are known in stripped files too."""

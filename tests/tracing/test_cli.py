@@ -143,7 +143,7 @@ def test_files(plugin: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -
     [
         (["-o", "x.nope"], "names no format"),
         (["--format", "svg"], "--format svg: must be one of"),
-        (["--format", "flame"], "no --out FILE"),
+        (["--format", "flame"], "no --output FILE"),
         (["--isolate"], "cannot be traced"),
         (["--profile", "0"], "--profile"),
         (["--watch", "Missing"], "Missing"),

@@ -20,8 +20,8 @@ def chapter(run: Run) -> Chapter:
     blocks: list[Block] = [
         say(
             "The linker did not know where the file would lie. Wherever an address belongs it left "
-            "zeros and made an entry in the relocation table: write there, when you know. The "
-            f"plugin lies at `{base:#x}`, so now they were known.",
+            "zeros, or the address as it would be if the file lay at 0, and made an entry in the "
+            f"relocation table: correct this, when you know. The plugin lies at `{base:#x}`.",
         ),
         table(
             "Relocations by kind",

@@ -75,6 +75,8 @@ def deeds(run: Run) -> Chapter | None:
         told.append(count(len(others), "further event"))
     if not blocks:
         return None
+    if observed.dropped:
+        blocks.append(say(f"{observed.dropped:,} more events were not kept.", note=True))
     return Chapter("deeds", "What it asked for", ", ".join(told), tuple(blocks))
 
 

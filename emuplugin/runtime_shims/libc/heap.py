@@ -17,6 +17,11 @@ class CHeap:
         self._free: dict[int, list[int]] = {}
         self._sizes: dict[int, int] = {}
 
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing was allocated yet."""
+        return self._next == self._end and not self._sizes and not self._free
+
     def allocate(self, size: int) -> int:
         """A block of at least ``size`` bytes; 0 where there is no memory."""
         rounded = max(_SMALLEST, 1 << (size - 1).bit_length() if size > 1 else 1)

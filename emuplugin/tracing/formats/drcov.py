@@ -2,9 +2,10 @@
 Cartographer (Ghidra) read it.
 
 Version 2 with module table version 2 in the form that Linux has (id, base, end, entry, path): all
-readers know it, and it holds all there is to tell. A module's base is what was added to the
-addresses in the file, so offsets are those addresses themselves. How often a block ran has no place
-in the format. Format: DynamoRIO, clients/drcov; Lighthouse, reader/parsers/drcov.py.
+readers know it, QEMU's plugin writes the same, and it holds all there is to tell. A module's base
+is what was added to the addresses in the file, so offsets are those addresses themselves. How often
+a block ran has no place in the format. Format: DynamoRIO, clients/drcov; Lighthouse,
+reader/parsers/drcov.py.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def save(trace: Trace, path: str | os.PathLike[str]) -> None:
         modules = trace.functions.modules
         lines = [
             "DRCOV VERSION: 2",
-            "DRCOV FLAVOR: emuplugin",
+            "DRCOV FLAVOR: drcov-64",
             f"Module Table: version 2, count {len(modules)}",
             "Columns: id, base, end, entry, path",
             *(

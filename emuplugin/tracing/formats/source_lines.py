@@ -89,94 +89,95 @@ def source_files(
 
 
 class _Code:
-    """The code of all opened files, by source."""
+    """The code of all opened files, by source. A folder holds the source of one package."""
 
     def __init__(self, trace: Trace) -> None:
         self._coverage = trace.coverage
-        self._idle: list[tuple[str, Func, ModuleCode]] = []
+        self._idle: list[tuple[Func, ModuleCode]] = []
         self._copies: list[Copy] = []
-        #: The package of each folder with source.
-        self._packages: dict[str, str] = {}
-        self._standard: dict[str, bool] = {}
-        self._plugin_paths = {module.plugin_path for module in trace.functions.modules}
+        #: The names of the package in each folder: the path of a plugin's own is another.
+        self._names: dict[str, tuple[str, ...]] = {}
+        #: The folders of which something ran, and whether they are the standard library's.
+        self._ran: dict[str, bool] = {}
         blocks = sorted(trace.coverage)
         for module in trace.functions.modules:
-            runtime = (f for f in module.table if f.name.startswith("runtime."))
-            goroot = goroot_of(function.start_file for function in runtime)
+            known = len(self._copies)
             for function in module.table:
-                package = package_of(module.name(function.name))
-                folder = _folder(function.start_file)
-                if package and folder is not None:
-                    self._packages.setdefault(folder, package)
+                self._name(_folder(function.start_file), module.name(function.name), module)
                 at = bisect_left(blocks, function.entry)
                 if at < len(blocks) and blocks[at] < function.end:
                     self._copies += copies(function, self._coverage.counts, module.name)
                 elif trace.coverage.watched(function.entry):
-                    self._idle.append((package, function, module))
-            for copy in self._copies:
+                    self._idle.append((function, module))
+            runtime = (f for f in module.table if f.name.startswith("runtime."))
+            goroot = goroot_of(function.start_file for function in runtime)
+            for copy in self._copies[known:]:
                 for (path, _), count in copy.lines.items():
-                    self._note(copy, path, count, module.plugin_path, goroot)
+                    folder = _folder(path)
+                    # All functions of a package may have been inlined.
+                    self._name(folder, copy.function, module)
+                    if count and folder is not None and folder not in self._ran:
+                        package = self._names.get(folder, ("",))[0]
+                        path_of = module.plugin_path
+                        self._ran[folder] = is_standard(package, path, path_of, goroot)
 
-    def _note(
-        self, copy: Copy, path: str, count: int, plugin_path: str, goroot: str | None
-    ) -> None:
-        """Whether a package that ran is Go's own; folders whose functions are all inlined."""
-        folder = _folder(path)
-        if folder is None:
-            return
-        package = self._packages.setdefault(folder, package_of(copy.function))
-        if count and package not in self._standard:
-            self._standard[package] = is_standard(package, path, plugin_path, goroot)
+    def _name(self, folder: str | None, function: str, module: ModuleCode) -> None:
+        if folder is not None and folder not in self._names:
+            package = package_of(function)
+            if package:
+                more = (module.plugin_path,) if package == "main" else ()
+                self._names[folder] = (package, *more)
 
     @property
-    def ran(self) -> list[str]:
+    def ran(self) -> set[str]:
         """The packages in which something ran."""
-        return list(self._standard)
+        return {self._names[folder][0] for folder in self._ran if folder in self._names}
 
     def chosen(self, patterns: Sequence[str] | None, standard: bool) -> frozenset[str]:
-        """The packages to show."""
+        """The folders of the packages to show."""
         if patterns:
-            every = frozenset(self._packages.values())
-            return frozenset(name for name in every if self._fits(name, patterns))
-        own = [package for package, is_go in self._standard.items() if not is_go]
-        return frozenset(own if own and not standard else self._standard)
+            return frozenset(
+                folder
+                for folder, names in self._names.items()
+                if any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
+            )
+        own = [folder for folder, is_go in self._ran.items() if not is_go]
+        return frozenset(own if own and not standard else self._ran)
 
-    def _fits(self, package: str, patterns: Sequence[str]) -> bool:
-        names = [package, *(self._plugin_paths if package == "main" else ())]
-        return any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
-
-    def files(self, packages: frozenset[str]) -> list[SourceFile]:
-        """The files of these packages, those with lines that have code."""
+    def files(self, folders: frozenset[str]) -> list[SourceFile]:
+        """The files in these folders, those with lines that have code."""
         found: dict[str, SourceFile] = {}
-        by_name: dict[str, list[Copy]] = defaultdict(list)
-        for copy in self._copies:
-            by_name[copy.name].append(copy)
-        for package, function, module in self._idle:
-            if package in packages:
-                for copy in copies(function, self._coverage.counts, module.name):
-                    by_name[copy.name].append(copy)
-        for same in by_name.values():
-            self._add(found, same, packages)
+        same: dict[tuple[str, str], list[Copy]] = defaultdict(list)
+        every = list(self._copies)
+        for function, module in self._idle:
+            if _folder(function.start_file) in folders:
+                every += copies(function, self._coverage.counts, module.name)
+        for copy in every:
+            # Two plugins may have functions of the same name.
+            path = next(iter(copy.lines), ("", 0))[0]
+            same[copy.name, path].append(copy)
+        for (_, path), group in same.items():
+            self._add(found, path, group, folders)
         for file in found.values():
             file.lines = dict(sorted(file.lines.items()))
             file.functions.sort(key=lambda function: (function.line, function.name))
         return [file for _, file in sorted(found.items()) if file.lines]
 
     def _add(
-        self, found: dict[str, SourceFile], same: list[Copy], packages: frozenset[str]
+        self, found: dict[str, SourceFile], path: str, same: list[Copy], folders: frozenset[str]
     ) -> None:
-        """Add the lines of a function, of which these are the copies."""
+        """Add the lines of a function that begins in a file, of which these are the copies."""
         ran = [copy for copy in same if copy.ran]
         for copy in ran or same:
-            for (path, line), count in copy.lines.items():
-                folder = _folder(path)
-                if folder is not None and self._packages.get(folder) in packages:
-                    file = found.setdefault(path, SourceFile(path, self._packages[folder]))
+            for (place, line), count in copy.lines.items():
+                folder = _folder(place)
+                if folder in folders:
+                    package = self._names.get(folder or "", ("",))[0]
+                    file = found.setdefault(place, SourceFile(place, package))
                     file.lines[line] = file.lines.get(line, 0) + count
-        first = (ran or same)[0]
-        path = next(iter(first.lines), ("", 0))[0]
         if path in found:
-            line = first.start_line or min(line for file, line in first.lines if file == path)
+            first = (ran or same)[0]
+            line = first.start_line or min(line for place, line in first.lines if place == path)
             entered = sum(copy.entered for copy in same)
             found[path].functions.append(SourceFunction(first.name, line, entered))
 

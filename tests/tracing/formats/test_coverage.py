@@ -123,6 +123,24 @@ def test_how_often(go_version: str) -> None:
     assert functions["main.Classify"] == 3
 
 
+@pytest.mark.parametrize("inlined", [True, False])
+def test_a_stack_that_grows_is_no_other_call(go_version: str, inlined: bool) -> None:
+    flags = () if inlined else ("-gcflags=all=-l",)
+    path = plugin_path("covered", go_version, trimpath=True, go_flags=flags)
+    with Machine() as machine:
+        plugin = machine.open(path)
+        with machine.trace(blocks="main.Deep") as trace:
+            assert plugin.lookup("Deep")(200) == 201
+    assert trace.coverage.functions() == {"main.Deep": 201}
+    (lines,) = trace.coverage.lines().values()
+    text = (FIXTURE / "plugin.go").read_text().splitlines()
+    counts = {text[line - 1].strip(): count for line, count in lines.items()}
+    assert counts["func Deep(n int) int {"] == 201
+    assert counts["if n == 0 {"] == 201
+    assert counts["return int(room[0])"] == 1
+    assert counts["return Deep(n-1) + int(room[n%512])"] == 200
+
+
 def test_inlined_functions_count_where_their_source_is(go_version: str) -> None:
     files = files_of(traced(go_version))
     total = next(f for f in files[SHAPES].functions if f.name == "example.com/covered/shapes.Total")
@@ -265,7 +283,7 @@ def test_drcov(go_version: str, tmp_path: Path) -> None:
     lines = head.decode().splitlines()
     assert lines[:4] == [
         "DRCOV VERSION: 2",
-        "DRCOV FLAVOR: emuplugin",
+        "DRCOV FLAVOR: drcov-64",
         "Module Table: version 2, count 1",
         "Columns: id, base, end, entry, path",
     ]
@@ -296,6 +314,29 @@ def test_long_blocks_are_split(go_version: str, tmp_path: Path) -> None:
     table = (tmp_path / "t.drcov").read_bytes().partition(b" bbs\n")[2]
     entries = list(struct.iter_unpack("<IHH", table))
     assert entries == [(16, 65535, 0), (65551, 65535, 0), (131086, 18930, 0)]
+
+
+def test_two_plugins_in_one_machine(go_version: str, tmp_path: Path) -> None:
+    with Machine() as machine:
+        hello = machine.open(plugin_path("hello", go_version, stripped=True))
+        covered = machine.open(plugin_path("covered", go_version, stripped=True))
+        with machine.trace(blocks="main") as trace:
+            hello.lookup("F")()
+            covered.lookup("Run")()
+    files = {file.path: file for file in source_files(trace, "main")}
+    assert set(files) == {"example.com/hello/plugin.go", PLUGIN}
+    for path in files:
+        assert [f.path for f in source_files(trace, path.rpartition("/")[0])] == [path]
+    assert files["example.com/hello/plugin.go"].hit > 0
+    save(trace, tmp_path / "t.drcov")
+    head, _, table = (tmp_path / "t.drcov").read_bytes().partition(b" bbs\n")
+    modules = head.decode().splitlines()[4:6]
+    assert [module.rpartition(", ")[2] for module in modules] == list(trace.plugins)
+    counts = [0, 0]
+    for offset, _, number in struct.iter_unpack("<IHH", table):
+        assert trace.functions.modules[number].base + offset in trace.coverage
+        counts[number] += 1
+    assert counts[1] > counts[0] > 0
 
 
 # --- the page -----------------------------------------------------------------------------------
@@ -332,7 +373,9 @@ def test_the_page(go_version: str, tmp_path: Path) -> None:
     assert set(page.links) == {"data:,", "#", "#0", "#1"}
     assert "default-src 'none'" in text
     assert not re.search(r"https?://", text.replace(page.data, ""))
-    assert re.search(rf"{PLUGIN} +5\d +5\d +[89]\d\.\d", page.text)
+    file = files_of(traced(go_version))[PLUGIN]
+    assert re.search(rf"{PLUGIN} +{file.hit} +{len(file.lines)} +[78]\d(\.\d)?", page.text)
+    assert file.hit < len(file.lines)
     shapes, plugin = json.loads(page.data)["files"]
     assert (shapes["path"], plugin["path"]) == (SHAPES, PLUGIN)
     assert plugin["source"] == (FIXTURE / "plugin.go").read_text().splitlines()

@@ -1,0 +1,3 @@
+module emuplugin.invalid/go_readers
+
+go 1.21

@@ -1,0 +1,69 @@
+"""What has to be the same for a kept machine to be the one that opening would make."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from functools import cache
+from typing import Any
+
+import unicorn
+
+import emuplugin
+from emuplugin.cpu.host_code import is_supported
+from emuplugin.sandbox import Sandbox
+
+#: Parts of the package that a kept machine depends on: other code makes other machines.
+_PARTS = ("", "cpu", "elf", "runtime_shims", "snapshots", "cache")
+
+
+def key_of(path: str, contents: str, sandbox: Sandbox) -> str:
+    """The name of the entry for a file's real path and the digest of its contents."""
+    return _digest([path, contents, _describe(sandbox), *_ours()])
+
+
+def link_of(path: str, sandbox: Sandbox) -> str:
+    """The name of what leads to the entry while the file is not touched."""
+    return _digest([path, _describe(sandbox), *_ours()])
+
+
+def _describe(sandbox: Sandbox) -> list[Any]:
+    """All of a sandbox that inits can see without asking for files or connections, which kept
+    machines have not done: see :mod:`emuplugin.snapshots.saved`."""
+    limits = sandbox.limits
+    return [
+        sandbox.args,
+        sorted(sandbox.env.items()),
+        sandbox.epoch,
+        sandbox.seed,
+        sandbox.cpus,
+        [
+            limits.memory, limits.seconds, limits.instructions, limits.output, limits.file_bytes,
+            limits.open_files, limits.goroutines, limits.threads,
+        ],
+        # The size of the file tree, of which inode numbers and such depend.
+        sorted(sandbox.files),
+        sorted((path, mount.path, mount.mode) for path, mount in sandbox.mounts.items()),
+    ]  # fmt: skip
+
+
+def _digest(parts: list[Any]) -> str:
+    text = json.dumps(parts, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    return hashlib.sha256(text).hexdigest()[:40]
+
+
+@cache
+def _ours() -> tuple[object, ...]:
+    """What stands for us: versions, and our files by size and time, so that who changes the code
+    need not clear the cache. Whether instructions are counted, because it is seen in the clock."""
+    files = []
+    folder = os.path.dirname(emuplugin.__file__)
+    for part in _PARTS:
+        for where, _, names in os.walk(os.path.join(folder, part)) if part else ((folder, 0, os.listdir(folder)),):
+            for name in sorted(names):
+                if name.endswith(".py"):
+                    status = os.stat(os.path.join(where, name))
+                    files.append((status.st_size, status.st_mtime_ns))
+    return emuplugin.__version__, unicorn.__version__, sys.byteorder, is_supported(), *files

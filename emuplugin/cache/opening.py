@@ -1,0 +1,142 @@
+"""Finding a machine in the cache, and putting it there."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import time
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from emuplugin.cpu.page_store import PageStore
+from emuplugin.elf.deferred import DeferredFile
+from emuplugin.elf.file import ElfFile
+from emuplugin.runtime_shims.program import Program
+from emuplugin.sandbox import Sandbox
+from emuplugin.snapshots.saved import NotSavedError, load, load_build_info, save
+
+from .entry import BadEntryError, check_pages, read, write
+from .folder import CacheFolder, Link, Stamp
+from .key import key_of, link_of
+
+#: ``off`` switches the cache off; a path says where it is.
+SWITCH = "EMUPLUGIN_CACHE"
+_OFF = frozenset(("off", "0", "no", "false"))
+
+
+class Kept(NamedTuple):
+    """What was found: of it programs are made."""
+
+    description: dict[str, Any]
+    store: PageStore
+    file: ElfFile
+
+    def program(self, sandbox: Sandbox) -> Program:
+        """A program in that state."""
+        return load(self.description, sandbox, self.file, self.store)
+
+
+
+def folder() -> CacheFolder | None:
+    """The cache; None where it is switched off."""
+    wanted = os.environ.get(SWITCH, "")
+    if wanted.lower() in _OFF:
+        return None
+    return _folder(wanted)
+
+
+@cache
+def _folder(wanted: str) -> CacheFolder:
+    if wanted:
+        return CacheFolder(Path(wanted))
+    from emuplugin.build.cache import cache_path
+
+    return CacheFolder(cache_path() / "opened")
+
+
+def find(path: str, sandbox: Sandbox) -> Kept | None:
+    """The kept machine for the file at a real path. Anything that is not as it should be is as if it
+    were not there, and is removed; nothing is raised."""
+    where = folder()
+    if where is None or not sandbox.repeats or not where.is_ours():
+        return None
+    name = link_of(path, sandbox)
+    link = where.find(name)
+    if link is None:
+        return None
+    try:
+        return _find(where, name, link, path, sandbox)
+    except BadEntryError:
+        where.discard(link.entry)
+    except OSError:
+        pass  # somebody has removed something
+    return None
+
+
+def _find(
+    where: CacheFolder, name: str, link: Link, path: str, sandbox: Sandbox
+) -> Kept | None:
+    file = DeferredFile(path, link.contents)
+    if not stat.S_ISREG(file.status.st_mode):
+        return None
+    stamp = Stamp.of(file.status)
+    looked, known = time.time_ns(), link
+    if stamp != link.file or not stamp.proves(link.file_looked):
+        file.check()  # reads it
+        if file.digest != link.contents:
+            return None
+        known = known._replace(file=stamp, file_looked=looked)
+    if link.entry != key_of(path, link.contents, sandbox):
+        return None
+    description, store = read(where.open(link.entry))
+    if description.get("entry") != link.entry:
+        raise BadEntryError("it is another machine's")
+    assert store.fd is not None
+    stamp = Stamp.of(os.fstat(store.fd))
+    if stamp != link.pages or not stamp.proves(link.pages_looked):
+        check_pages(description, store)
+        known = known._replace(pages=stamp, pages_looked=looked)
+    with suppress(OSError):
+        if known != link:
+            where.link(name, known)
+        else:
+            where.used(name)
+    try:
+        file.set_build_info(load_build_info(description["description"]))
+        return Kept(description["description"], store, file)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadEntryError("its description is no description") from error
+
+
+def keep(program: Program, path: str, sandbox: Sandbox) -> str:
+    """Keep a machine whose first plugin was just opened. Why it was not kept; empty if it was."""
+    where = folder()
+    if where is None:
+        return "the cache is switched off"
+    try:
+        description = save(program)
+    except NotSavedError as error:
+        return str(error)
+    (module,) = program.modules
+    file = module.image.file
+    try:
+        status = os.stat(path)
+        looked = time.time_ns()
+        contents = hashlib.sha256(file.data).hexdigest()
+        entry = key_of(path, contents, sandbox)
+        physical = program.process.physical
+        runs = physical.used()
+        pages = where.keep(
+            entry, lambda out: write(out, whole, physical.bytes, runs)
+        )
+        if status.st_size != len(file.data):
+            return "the file was changed meanwhile"
+        # Not proved yet: the file was read before, and may have been changed since.
+        link = Link(contents, entry, Stamp.of(status), 0, pages, looked)
+        where.link(link_of(path, sandbox), link)
+    except OSError as error:
+        return f"the cache cannot be written: {error}"
+    return ""

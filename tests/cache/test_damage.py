@@ -1,0 +1,165 @@
+"""Entries that were tampered with, cut or swapped: never a wrong machine, never a crash."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+
+from emuplugin import Machine, Sandbox
+from emuplugin.cache.folder import CacheFolder
+from tests.conftest import PluginPath
+
+
+def opened(path: Path) -> bool:
+    """Open, use, and tell whether it came from the cache."""
+    with Machine(Sandbox(stdout=io.StringIO())) as machine:
+        plugin = machine.open(path)
+        assert plugin["V"].value == 0
+        plugin["V"].value = 40
+        plugin["F"]()
+        assert plugin["V"].value == 40
+        assert machine.instructions > 10_000
+        return bool(plugin.from_cache)
+
+
+@pytest.fixture
+def hello(cache: CacheFolder, plugin_path: PluginPath, go_version: str) -> Path:
+    path = plugin_path("hello", go_version)
+    assert not opened(path)
+    assert opened(path)
+    return path
+
+
+def only(folder: Path) -> Path:
+    (found,) = folder.iterdir()
+    return found
+
+
+def damage(file: Path, number: int) -> None:
+    """Do something to a file that changes what is in it."""
+    chance, data = random.Random(number), bytearray(file.read_bytes())
+    kind = number % 6
+    if kind == 0:  # a bit, anywhere
+        at = chance.randrange(len(data))
+        data[at] ^= 1 << chance.randrange(8)
+    elif kind == 1:  # a bit, near the start
+        at = chance.randrange(min(len(data), 200))
+        data[at] ^= 1 << chance.randrange(8)
+    elif kind == 2:
+        del data[chance.randrange(len(data)) :]
+    elif kind == 3:
+        at = chance.randrange(len(data))
+        data[at:at] = chance.randbytes(chance.randrange(1, 5000))
+    elif kind == 4:
+        at = chance.randrange(len(data))
+        size = min(chance.randrange(1, 100_000), len(data) - at)
+        data[at : at + size] = chance.randbytes(size)
+    else:
+        data = bytearray(chance.randbytes(chance.randrange(10_000)))
+    file.write_bytes(data)
+
+
+@pytest.mark.parametrize("number", range(24))
+def test_a_damaged_entry(cache: CacheFolder, hello: Path, number: int) -> None:
+    damage(only(cache.path / "machines"), number)
+    assert not opened(hello)
+    assert opened(hello)  # it was made anew
+
+
+@pytest.mark.parametrize("number", range(18))
+def test_a_damaged_link(cache: CacheFolder, hello: Path, number: int) -> None:
+    damage(only(cache.path / "links"), number)
+    opened(hello)
+    assert opened(hello)
+
+
+def test_other_machines_under_this_name(
+    cache: CacheFolder, hello: Path, plugin_path: PluginPath, go_version: str
+) -> None:
+    mine = only(cache.path / "machines")
+    with Machine() as machine:
+        machine.open(plugin_path("composites", go_version))
+    (other,) = set((cache.path / "machines").iterdir()) - {mine}
+    shutil.copy(other, mine)
+    assert not opened(hello)
+    assert opened(hello)
+
+
+def test_links_to_other_machines(
+    cache: CacheFolder, hello: Path, plugin_path: PluginPath, go_version: str
+) -> None:
+    link = only(cache.path / "links")
+    with Machine() as machine:
+        machine.open(plugin_path("composites", go_version))
+    (other,) = set((cache.path / "links").iterdir()) - {link}
+    shutil.copy(other, link)
+    assert not opened(hello)
+    mine, theirs = json.loads(link.read_bytes()), json.loads(other.read_bytes())
+    # This file's contents, that one's machine.
+    link.write_text(json.dumps([mine[0], theirs[1], *mine[2:4], *theirs[4:]]))
+    assert not opened(hello)
+    assert opened(hello)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="files have owners on POSIX")
+def test_entries_and_folders_that_others_can_write_to(cache: CacheFolder, hello: Path) -> None:
+    for path in (
+        only(cache.path / "machines"),
+        only(cache.path / "links"),
+        cache.path / "machines",
+        cache.path / "links",
+    ):
+        mode = path.stat().st_mode
+        path.chmod(0o777)
+        assert not opened(hello)
+        if path.exists():
+            path.chmod(mode & 0o777)
+        opened(hello)
+        assert opened(hello)
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give files away"
+)
+def test_entries_of_another_user(cache: CacheFolder, hello: Path) -> None:
+    for folder in ("machines", "links"):
+        path = only(cache.path / folder)
+        os.chown(path, 12345, 12345)
+        assert not opened(hello)
+        assert opened(hello)
+
+
+@pytest.mark.skipif(not hasattr(os, "symlink"), reason="no symbolic links")
+def test_entries_that_are_links_or_folders(
+    cache: CacheFolder, hello: Path, tmp_path: Path
+) -> None:
+    for folder in ("machines", "links"):
+        path = only(cache.path / folder)
+        away = tmp_path / folder
+        path.rename(away)
+        path.symlink_to(away)
+        assert not opened(hello)
+        assert opened(hello)
+        path = only(cache.path / folder)
+        path.unlink()
+        path.mkdir()
+        assert not opened(hello)
+        path.rmdir()
+        opened(hello)
+        assert opened(hello)
+
+
+def test_an_entry_that_is_removed_while_it_is_open(cache: CacheFolder, hello: Path) -> None:
+    with Machine(Sandbox(stdout=io.StringIO())) as machine:
+        plugin = machine.open(hello)
+        assert plugin.from_cache
+        cache.clear()
+        plugin["F"]()
+        machine.reset()
+        plugin["F"]()
