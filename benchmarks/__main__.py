@@ -30,14 +30,16 @@ from .plots import draw
 from .results import Results
 from .settings import Settings
 
+FULL = {"runs": 15, "calls": 10_000, "scale": 1.0}
 QUICK = {"runs": 2, "calls": 200, "scale": 0.01}
 
 
 def main() -> int:
     """Measure what the command line asks for."""
     options = _parser().parse_args()
-    if options.quick:
-        vars(options).update(QUICK)
+    for option, number in (QUICK if options.quick else FULL).items():
+        if getattr(options, option) is None:
+            setattr(options, option, number)
     go_version = resolve_version(options.go)
     console = Console()
     folder = options.output or platformdirs.user_cache_path("emuplugin") / "benchmarks" / "results"
@@ -96,11 +98,9 @@ def _parser() -> argparse.ArgumentParser:
         "names", nargs="*", metavar="NAME", type=_name, default=list(NAMES),
         help="what to measure (default: all)",
     )  # fmt: skip
-    parser.add_argument("--runs", type=int, default=15, help="samples of each (default: 15)")
-    parser.add_argument("--calls", type=int, default=10_000, help="calls per sample of a call")
-    parser.add_argument(
-        "--scale", type=float, default=1.0, help="share of the full sizes (default: 1)"
-    )
+    parser.add_argument("--runs", type=int, help="samples of each (default: 15)")
+    parser.add_argument("--calls", type=int, help="calls per sample of a call (10,000)")
+    parser.add_argument("--scale", type=float, help="share of the full sizes (default: 1)")
     parser.add_argument("--quick", action="store_true", help="only see whether all works")
     parser.add_argument(
         "--long", action="store_true", help="ten thousand openings and a million calls"

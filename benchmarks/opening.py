@@ -20,7 +20,8 @@ from .samples import Samples
 from .settings import Settings
 from .tables import quantity_table
 
-#: Steps in the order in which they happen, and the part of the whole that each belongs to.
+#: Steps in the order in which they happen, and the part of the whole that each belongs to: those
+#: of a cold opening, of a warm one, or of both.
 STEPS = (
     "interpreter",
     "import unicorn",
@@ -30,6 +31,8 @@ STEPS = (
     "map and relocate",
     "boot the runtime",
     "run the inits",
+    "put into the cache",
+    "take from the cache",
     "total",
     "look up F",
     "first call of F",
@@ -64,7 +67,7 @@ def _round(samples: Samples, settings: Settings, file: str, plugin: Path, byteco
         for way in (COLD, WARM):
             steps = _steps([str(plugin), *_FUNCTIONS[file]], env)
             for step in STEPS:
-                if step in steps:  # a warm opening has others
+                if step in steps:
                     samples.add(f"{file}, {way}: {step}", steps[step])
     for name, launcher in settings.launchers.items():
         for step, seconds in run(launcher, "open", str(plugin), *_FUNCTIONS[file]).items():
@@ -108,6 +111,9 @@ def tables(samples: Samples) -> list[Table]:
     return [
         quantity_table(
             "Opening hello, cold, in a fresh process", samples.part(f"hello, {COLD}"), "ms", 1e3
+        ),
+        quantity_table(
+            "Opening hello, warm, in a fresh process", samples.part(f"hello, {WARM}"), "ms", 1e3
         ),
         quantity_table("Ways to open", ways, "ms", 1e3),
     ]

@@ -89,7 +89,7 @@ def _opening(samples: Samples, settings: Settings, runs: int) -> None:
         relocations = len(ElfFile.open(path).relocations)
         for _ in range(min(runs, 3)):
             gc.collect()
-            with emuplugin.Machine() as machine:
+            with emuplugin.Machine(cache=False) as machine:
                 start = perf_counter()
                 machine.open(path)
                 seconds = perf_counter() - start
@@ -107,9 +107,9 @@ def _machine(settings: Settings) -> Iterator[emuplugin.Plugin]:
 def _calls(samples: Samples, plugin: emuplugin.Plugin, settings: Settings, runs: int) -> None:
     length, count, echo = plugin["Length"], plugin["Count"], plugin["Echo"]
     for step in range(1, 6):
-        size = settings.share(step * 100_000)
-        text, numbers = "x" * size, list(range(size))
-        xs: list[str] = ["x"] * (size // 10)
+        size = settings.share(step * 1_000_000)
+        text, numbers = "x" * size, list(range(size // 10))
+        xs: list[str] = ["x"] * len(numbers)
         actions: tuple[tuple[Series, Callable[[], object]], ...] = (
             (SERIES[2], partial(length, text)),
             (SERIES[3], partial(echo, text)),
@@ -117,7 +117,9 @@ def _calls(samples: Samples, plugin: emuplugin.Plugin, settings: Settings, runs:
         )
         for series, action in actions:
             for _ in range(runs):
-                _add(samples, series, size, _seconds(action))
+                _add(
+                    samples, series, len(numbers if series is SERIES[4] else text), _seconds(action)
+                )
         for _ in range(runs):
             _add(samples, SERIES[6], len(xs), _seconds(partial(length.map, xs)))
 
@@ -133,7 +135,9 @@ def _collecting(samples: Samples, plugin: emuplugin.Plugin, settings: Settings, 
 
 def _machines(samples: Samples, settings: Settings) -> None:
     path = settings.fixture("hello")
-    machines: list[emuplugin.Machine] = []
+    machines = [emuplugin.Machine()]  # the first one takes what was freed before
+    machines[0].open(path)
+    gc.collect()
     before = own_memory()
     for number in range(1, settings.share(20, 2) + 1):
         machines.append(emuplugin.Machine())

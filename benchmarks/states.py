@@ -6,6 +6,7 @@ The plugin keeps as much on its heap as is asked of it, so that there is somethi
 from __future__ import annotations
 
 import gc
+import io
 import json
 import subprocess
 import sys
@@ -62,7 +63,8 @@ def _states(samples: Samples, path: Path) -> None:
 
 
 def _machines(samples: Samples, path: Path) -> None:
-    with emuplugin.Machine() as machine:
+    box = emuplugin.Sandbox(stdout=io.StringIO())  # what F prints
+    with emuplugin.Machine(box) as machine:
         _timed(samples, "open hello, once more in this process", lambda: machine.open(path))
         snapshot = machine.snapshot()
         for _ in range(3):

@@ -186,13 +186,14 @@ class GoError(EmupluginError):
     ``Function.map`` or ``array`` it came from.
     """
 
-    index: int | None = None
+    index: int | None
 
     def __init__(self, message: str, type: str = "", *, value: object = None) -> None:
         super().__init__(message)
         self.message = message
         self.type = type
         self.value = value
+        self.index = None
 
 
 # --- how a run can end ----------------------------------------------------------------------
@@ -206,13 +207,14 @@ class GoPanic(EmupluginError):
     ``index`` which call of ``Function.map`` or ``array`` it was.
     """
 
-    index: int | None = None
+    index: int | None
 
     def __init__(self, value: str, type: str, traceback: str = "") -> None:
         super().__init__(f"panic: {value}")
         self.value = value
         self.type = type
         self.traceback = traceback
+        self.index = None
 
     def __str__(self) -> str:
         text = f"panic: {self.value}"
@@ -226,11 +228,12 @@ class Goexit(EmupluginError):
     in which call of ``Function.map`` or ``array``.
     """
 
-    index: int | None = None
+    index: int | None
 
     def __init__(self, traceback: str = "") -> None:
         super().__init__("the function called runtime.Goexit and did not return")
         self.traceback = traceback
+        self.index = None
 
 
 class GoExit(EmupluginError):
@@ -300,7 +303,8 @@ class StaleError(ClosedError):
             else "from before the machine was reset"
         )
         super().__init__(f"{subject} is {left}; look it up again")
-        self.name, self.restored = name, restored
+        self.name = name
+        self.restored = restored
 
 
 class SnapshotError(EmupluginError):

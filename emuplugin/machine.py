@@ -369,9 +369,10 @@ class Machine:
 
     def resume_again(self) -> bool:
         """Go on there once more."""
-        if self._kept is None:
+        program = None if self._kept is None else self._kept.program(self.sandbox)
+        if program is None:
             return False
-        self.life.adopt(self._kept.program(self.sandbox))
+        self.life.adopt(program)
         return True
 
     def opened(self, path: str) -> Plugin | None:

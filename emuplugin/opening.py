@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
 from time import perf_counter
@@ -60,7 +63,8 @@ def open_in(machine: Machine, name: str, found: tuple[str, bytes] | None = None)
         return known
     start = perf_counter()
     try:
-        plugin = _open(machine, path, contents)
+        with _no_collection():
+            plugin = _open(machine, path, contents)
     except _REMEMBERED as error:
         error.path = _short(name)
         machine.remember_failure(path, error)
@@ -71,6 +75,19 @@ def open_in(machine: Machine, name: str, found: tuple[str, bytes] | None = None)
     plugin.timings["total"] = perf_counter() - start
     machine.remember(path, plugin)
     return plugin
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without Python's collector of cycles: opening makes many objects, all of which stay, and each
+    look at them, and at those of all modules, takes longer than a warm opening."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _open(machine: Machine, path: str, contents: bytes | None) -> Plugin:

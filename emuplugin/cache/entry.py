@@ -33,9 +33,7 @@ def write(
     file: BinaryIO, description: Mapping[str, Any], memory: memoryview, runs: Sequence[Run]
 ) -> None:
     """Write an entry to a new file."""
-    parts = [
-        memory[start << PAGE_SHIFT : (start + count) << PAGE_SHIFT] for start, count in runs
-    ]
+    parts = [memory[start << PAGE_SHIFT : (start + count) << PAGE_SHIFT] for start, count in runs]
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part)

@@ -1,10 +1,10 @@
 """The folder of the cache: entries, and what leads to them.
 
-``machines/KEY`` are entries (:mod:`entry`), written beside and renamed, never changed. ``links/NAME``
-says for a file and a sandbox which entry there is, and when the file, and the entry, were last looked
-at as a whole: by device, inode, size and times, as git's index does. While these are the same,
-neither is read again. Whoever can write to the folder can make a machine what they like, so it must
-be the user's own, and nobody else's to write.
+``machines/KEY`` are entries (:mod:`entry`), written beside and renamed, never changed.
+``links/NAME`` says for a file and a sandbox which entry there is, and when the file, and the entry,
+were last looked at as a whole: by device, inode, size and times, as git's index does. While these
+are the same, neither is read again. Whoever can write to the folder can make a machine what they
+like, so it must be the user's own, and nobody else's to write.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import sys
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -16,7 +17,7 @@ from emuplugin.cpu.host_code import is_supported
 from emuplugin.sandbox import Sandbox
 
 #: Parts of the package that a kept machine depends on: other code makes other machines.
-_PARTS = ("", "cpu", "elf", "runtime_shims", "snapshots", "cache")
+_PARTS = ("cpu", "elf", "runtime_shims", "snapshots", "cache")
 
 
 def key_of(path: str, contents: str, sandbox: Sandbox) -> str:
@@ -58,12 +59,19 @@ def _digest(parts: list[Any]) -> str:
 def _ours() -> tuple[object, ...]:
     """What stands for us: versions, and our files by size and time, so that who changes the code
     need not clear the cache. Whether instructions are counted, because it is seen in the clock."""
-    files = []
     folder = os.path.dirname(emuplugin.__file__)
+    files = [*_files(folder, deep=False)]
     for part in _PARTS:
-        for where, _, names in os.walk(os.path.join(folder, part)) if part else ((folder, 0, os.listdir(folder)),):
-            for name in sorted(names):
-                if name.endswith(".py"):
-                    status = os.stat(os.path.join(where, name))
-                    files.append((status.st_size, status.st_mtime_ns))
-    return emuplugin.__version__, unicorn.__version__, sys.byteorder, is_supported(), *files
+        files += _files(os.path.join(folder, part), deep=True)
+    return emuplugin.__version__, unicorn.__version__, sys.byteorder, is_supported(), sorted(files)
+
+
+def _files(folder: str, *, deep: bool) -> Iterator[tuple[str, int, int]]:
+    """Name, size and time of the modules in a folder."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(".py"):
+                status = entry.stat()
+                yield entry.path[len(folder) :], status.st_size, status.st_mtime_ns
+            elif deep and entry.name != "__pycache__" and entry.is_dir():
+                yield from _files(entry.path, deep=True)

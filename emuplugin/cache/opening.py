@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import struct
 import time
+from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from emuplugin.cpu.page_store import PageStore
 from emuplugin.elf.deferred import DeferredFile
 from emuplugin.elf.file import ElfFile
+from emuplugin.errors import CorruptDataError, EmulationError, OpenError
 from emuplugin.runtime_shims.program import Program
 from emuplugin.sandbox import Sandbox
 from emuplugin.snapshots.saved import NotSavedError, load, load_build_info, save
@@ -24,6 +27,11 @@ from .key import key_of, link_of
 
 #: ``off`` switches the cache off; a path says where it is.
 SWITCH = "EMUPLUGIN_CACHE"
+# What a description raises that is whole, and not what we have written.
+_SENSELESS = (
+    LookupError, TypeError, ValueError, AttributeError, ArithmeticError, AssertionError,
+    struct.error, CorruptDataError, EmulationError, OpenError,
+)  # fmt: skip
 _OFF = frozenset(("off", "0", "no", "false"))
 
 
@@ -33,11 +41,17 @@ class Kept(NamedTuple):
     description: dict[str, Any]
     store: PageStore
     file: ElfFile
+    discard: Callable[[], None]
 
-    def program(self, sandbox: Sandbox) -> Program:
-        """A program in that state."""
-        return load(self.description, sandbox, self.file, self.store)
-
+    def program(self, sandbox: Sandbox) -> Program | None:
+        """A program in that state; None if none can be made of it. Raises nothing."""
+        try:
+            return load(self.description, sandbox, self.file, self.store)
+        except _SENSELESS:
+            self.discard()
+        except OSError:
+            pass  # the host has no room for it
+        return None
 
 
 def folder() -> CacheFolder | None:
@@ -51,15 +65,15 @@ def folder() -> CacheFolder | None:
 @cache
 def _folder(wanted: str) -> CacheFolder:
     if wanted:
-        return CacheFolder(Path(wanted))
-    from emuplugin.build.cache import cache_path
+        return CacheFolder(Path(wanted).absolute())
+    import platformdirs
 
-    return CacheFolder(cache_path() / "opened")
+    return CacheFolder(platformdirs.user_cache_path("emuplugin") / "opened")
 
 
 def find(path: str, sandbox: Sandbox) -> Kept | None:
-    """The kept machine for the file at a real path. Anything that is not as it should be is as if it
-    were not there, and is removed; nothing is raised."""
+    """The kept machine for the file at a real path. Anything that is not as it should be is as if
+    it were not there, and is removed; nothing is raised."""
     where = folder()
     if where is None or not sandbox.repeats or not where.is_ours():
         return None
@@ -76,9 +90,7 @@ def find(path: str, sandbox: Sandbox) -> Kept | None:
     return None
 
 
-def _find(
-    where: CacheFolder, name: str, link: Link, path: str, sandbox: Sandbox
-) -> Kept | None:
+def _find(where: CacheFolder, name: str, link: Link, path: str, sandbox: Sandbox) -> Kept | None:
     file = DeferredFile(path, link.contents)
     if not stat.S_ISREG(file.status.st_mode):
         return None
@@ -106,8 +118,8 @@ def _find(
             where.used(name)
     try:
         file.set_build_info(load_build_info(description["description"]))
-        return Kept(description["description"], store, file)
-    except (KeyError, TypeError, ValueError) as error:
+        return Kept(description["description"], store, file, partial(where.discard, link.entry))
+    except _SENSELESS as error:
         raise BadEntryError("its description is no description") from error
 
 
@@ -129,9 +141,13 @@ def keep(program: Program, path: str, sandbox: Sandbox) -> str:
         entry = key_of(path, contents, sandbox)
         physical = program.process.physical
         runs = physical.used()
-        pages = where.keep(
-            entry, lambda out: write(out, whole, physical.bytes, runs)
-        )
+        whole = {
+            "entry": entry,
+            "path": path,
+            "go": program.build_info.go_version,
+            "description": description,
+        }
+        pages = where.keep(entry, lambda out: write(out, whole, physical.bytes, runs))
         if status.st_size != len(file.data):
             return "the file was changed meanwhile"
         # Not proved yet: the file was read before, and may have been changed since.

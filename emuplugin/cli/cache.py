@@ -58,8 +58,7 @@ def cache(action: str, as_json: bool) -> None:
             document |= {"entries": len(sizes), "bytes": sum(sizes), "limit": where.limit}
             _say(
                 as_json,
-                f"{_counted(len(sizes))}, {_megabytes(sum(sizes))} of"
-                f" {_megabytes(where.limit)}",
+                f"{_counted(len(sizes))}, {_megabytes(sum(sizes))} of {_megabytes(where.limit)}",
             )
         else:
             found = listed(where)

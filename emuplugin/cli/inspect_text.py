@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 
 from emuplugin.cli.style import bold, plain, width
+from emuplugin.inspection.names import short_name
 
 _MIN_COLUMN = 8
 
@@ -33,22 +34,40 @@ def _cells(char: str) -> int:
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
+def cut_name(name: str, columns: int) -> str:
+    """A name of a function or variable, shortened in its import path before anything else."""
+    name = plain(name)
+    if cells(name) <= columns:
+        return name
+    short = short_name(name)
+    kept = columns - cells(short) - 2  # the path's end, and …/ between that and the short name
+    if short == name or kept < 0:
+        return cut(short, columns)
+    path = name[: len(name) - len(short) - 1]
+    return f"…{path[len(path) - kept :] if kept else ''}/{short}"
+
+
 def heading(text: str) -> str:
     return bold(plain(text))
 
 
 def table(
-    rows: Sequence[Sequence[str]], *, indent: int = 2, right: Sequence[int] = ()
+    rows: Sequence[Sequence[str]],
+    *,
+    indent: int = 2,
+    right: Sequence[int] = (),
+    names: Sequence[int] = (),
 ) -> Iterator[str]:
-    """Rows in columns; those in ``right`` are flush right. On a terminal the widest column gives
-    way until a row fits, and text that does not fit is cut; never wrapped."""
+    """Rows in columns; those in ``right`` are flush right, those in ``names`` hold names with
+    import paths. On a terminal the widest column gives way until a row fits, text that does not
+    fit is cut, never wrapped, and columns without anything in them are left out."""
     if not rows:
         return
     rows = [[plain(cell) for cell in row] for row in rows]
     widths = [max(cells(cell) for cell in column) for column in zip(*rows, strict=True)]
     columns = width()
     if columns is not None:
-        room = columns - indent - 2 * (len(widths) - 1)
+        room = columns - indent - 2 * (sum(map(bool, widths)) - 1)
         while sum(widths) > room:
             widest = max(range(len(widths)), key=lambda index: widths[index])
             if widths[widest] <= _MIN_COLUMN:
@@ -57,7 +76,11 @@ def table(
     for row in rows:
         parts = []
         for index, cell in enumerate(row):
-            text = cut(cell, widths[index]) if columns is not None else cell
+            if columns is not None and not widths[index]:
+                continue
+            text = cell
+            if columns is not None:
+                text = (cut_name if index in names else cut)(cell, widths[index])
             space = " " * (widths[index] - cells(text))
             parts.append(f"{space}{text}" if index in right else f"{text}{space}")
         yield (" " * indent + "  ".join(parts)).rstrip()

@@ -31,8 +31,13 @@ _MAX_NAME: Final = 1 << 16
 _LOCATION: Final = re.compile(rb"\0\x09\x03(.{8})(.{4})", re.DOTALL)  # 3: DW_OP_addr
 _ABBREVIATIONS: Final = range(1, 0x80)
 
-# Import paths in the name of a type, but not in the tags of a struct.
-_PATH: Final = re.compile(r'"(?:[^"\\]|\\.)*"|((?:[\w.%~+!-]+/)*[\w%~+!-]+)\.(?=[^\W\d])')
+# What matters in the name of a type: struct tags, brackets, and import paths, also those of fields
+# that are not exported.
+_PATH: Final = r"(?:[\w.%~+!-]+/)*[\w%~+!-]+"
+_TOKEN: Final = re.compile(
+    r'"(?:[^"\\]|\\.)*"|(?P<open>\w*\[)|(?P<close>\])'
+    rf'|(?P<field>(?<=[{{;] ){_PATH}\.(?=\w+ [^"=}}]))|(?P<path>{_PATH})\.(?=[^\W\d])'
+)
 _VERSION: Final = re.compile(r"v\d+")
 
 
@@ -85,16 +90,24 @@ def _type_name(data: bytes, offset: int) -> str:
 
 
 def as_printed(type_name: str, packages: Mapping[str, str]) -> str:
-    """A type with the names of packages instead of their import paths, as reflection has it. Where
-    the name of a package is not known, it is guessed from its path."""
+    """A type with the names of packages instead of their import paths, as reflection has it, which
+    leaves type arguments as they are. Where the name of a package is not known, it is guessed
+    from its path."""
+    brackets: list[bool] = []  # whether each open one holds type arguments
 
-    def package(match: re.Match[str]) -> str:
-        if match[1] is None:
-            return match[0]
-        path = unquote(match[1])
-        return f"{packages.get(path) or _usual_name(path)}."
+    def token(match: re.Match[str]) -> str:
+        if match["open"]:
+            brackets.append(match["open"] not in ("[", "map["))
+        elif match["close"] and brackets:
+            brackets.pop()
+        elif match["field"] and not any(brackets):
+            return ""
+        elif match["path"] and not any(brackets):
+            path = unquote(match["path"])
+            return f"{packages.get(path) or _usual_name(path)}."
+        return match[0]
 
-    return _PATH.sub(package, type_name)
+    return _TOKEN.sub(token, type_name)
 
 
 def _usual_name(path: str) -> str:

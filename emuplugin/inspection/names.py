@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import unquote
 
 #: What the compiler makes and assigns to no package: ``type:.eq.[2]string``, ``go:buildid``.
-GENERATED_PREFIXES: Final = ("type:", "go:", "go.", "type..")
+GENERATED_PREFIXES: Final = ("type:", "go:", "type..")
 
 
 @lru_cache(maxsize=1 << 16)
@@ -19,10 +19,26 @@ def package_of(function: str) -> str:
     """
     if function.startswith(GENERATED_PREFIXES):
         return _wrapped(function)
-    end = min((at for at in (function.find("["), function.find("(")) if at >= 0), default=None)
-    base = function[:end]
-    dot = base.find(".", base.rfind("/") + 1)
-    return unquote(base[:dot]) if dot > 0 else ""
+    dot = _package_end(function)
+    # What the compiler takes out of inlined functions is of no package: _.goready.func1.
+    return unquote(function[:dot]) if dot > 0 and function[:dot] != "_" else ""
+
+
+def _package_end(function: str) -> int:
+    """Where the dot behind the import path is, -1 where there is none.
+
+    Usually the first one behind the last slash, but methods of embedded types have paths of their
+    own: ``text/template.Template.text/template/parse.Copy``.
+    """
+    base = function[: _head(function)]
+    dot = base.find(".", base.find("/") + 1)
+    while dot >= 0:
+        following = base.find(".", dot + 1)
+        name = base[dot + 1 : following if following >= 0 else None]
+        if "/" not in name and not name[:1].isdigit():
+            return dot
+        dot = following
+    return -1
 
 
 def _wrapped(function: str) -> str:
@@ -36,8 +52,8 @@ def _wrapped(function: str) -> str:
 
 def short_name(function: str) -> str:
     """The name with the path in front of its package left out: ``json.(*Decoder).Decode``."""
-    end = min((at for at in (function.find("["), function.find("(")) if at >= 0), default=None)
-    return function[function.rfind("/", 0, end) + 1 :]
+    end = _package_end(function)
+    return function[function.rfind("/", 0, end if end >= 0 else _head(function)) + 1 :]
 
 
 def readable(function: str) -> str:
@@ -45,8 +61,7 @@ def readable(function: str) -> str:
     package = package_of(function)
     if not package or "%" not in function:
         return function
-    escaped = function.find(".", function.rfind("/", 0, _head(function)) + 1)
-    return package + function[escaped:]
+    return package + function[_package_end(function) :]
 
 
 def _head(function: str) -> int:

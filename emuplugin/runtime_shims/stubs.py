@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_right
+from functools import cache
 from typing import NamedTuple
 
 from emuplugin.cpu.address_space import PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE, AddressSpace
@@ -306,6 +307,7 @@ def _buckets(starts: list[int], size: int) -> bytes:
     return bytes(table)
 
 
+@cache
 def _pc_table(frames: tuple[tuple[int, int], ...]) -> bytes:
     """A pc-value table (``runtime/symtab.go: step``): pairs of value and pc differences."""
     table, value, pc = bytearray(), -1, 0

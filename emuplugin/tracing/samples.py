@@ -30,6 +30,13 @@ class Samples(Observer):
         self.guest.kernel.allowance.sample(0, None)
 
     def _take(self) -> None:
+        try:
+            self._sample()
+        except KeyboardInterrupt as interrupt:
+            # With many samples most of the time passes here: as if it had come in the guest.
+            self.guest.engine.interrupted(interrupt)
+
+    def _sample(self) -> None:
         rip, rsp, fs_base = self._place.load()
         guest = self.guest
         g = self.g(fs_base)

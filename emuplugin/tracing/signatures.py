@@ -121,7 +121,7 @@ class Signatures:
                 continue
             types = tuple(parameter.type for parameter in parameters.params)
             try:
-                # Before Go 1.23 DWARF says nothing of parameters without a name: then all else
+                # Before Go 1.22 DWARF says nothing of parameters without a name: then all else
                 # that it says would be read from wrong registers.
                 if info is not None and not fits(info, types):
                     continue

@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from array import array
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 from emuplugin.cpu import loop_code
 from emuplugin.cpu.calling import WORD, CallLayout
@@ -26,7 +26,7 @@ from emuplugin.values.slice_codec import new_array
 if TYPE_CHECKING:
     from emuplugin.values.context import Context
 
-Numbers: TypeAlias = "array[Any] | memoryview"
+Numbers: TypeAlias = "array[Any] | memoryview[Any]"
 """What :meth:`BatchPlan.array` makes of results: an array, of bool a memoryview."""
 
 
@@ -45,7 +45,7 @@ class _Column(NamedTuple):
     calls get."""
 
     image: bytes | memoryview
-    count: int
+    length: int
     step: int
 
 
@@ -123,7 +123,7 @@ class BatchPlan:
                 for number, value in enumerate(arguments)
             ]
             count = self._common_count(
-                [column.count if column.step else None for column in columns]
+                [column.length if column.step else None for column in columns]
             )
             if not count:
                 return [numbers_from(letter, b"") for letter in letters]
@@ -208,11 +208,12 @@ class BatchPlan:
     ) -> list[Root]:
         """Make all calls; the arrays of results, without that of errors. Raises what single calls
         raise, and says in which call."""
-        guest, words = self._context.guest, []
+        guest = self._context.guest
+        words: list[int] = []
         if target.receiver is not None:
             words += self._place(target.receiver.to_bytes(WORD, "little"), allocations), 0
         for column, codec in zip(columns, self._params, strict=True):
-            address = new_array(codec, column.image, column.count, allocations)
+            address = new_array(codec, column.image, column.length, allocations)
             allocations.protect()
             words += address, column.step
         roots = [
@@ -314,4 +315,6 @@ def transposed(iterables: Sequence[Iterable[Any]]) -> list[Sequence[Any]]:
 
 def numbers_from(letter: str, data: bytes) -> Numbers:
     """Numbers of a format of :mod:`struct`."""
-    return memoryview(bytearray(data)).cast("?") if letter == "?" else array(letter, data)
+    if letter == "?":
+        return cast("memoryview[Any]", memoryview(bytearray(data)).cast("?"))
+    return array(letter, data)

@@ -133,7 +133,7 @@ class DirectPlan:
         at = 0
         for codec in self._results:
             kind = type(codec)
-            if kind is StringCodec:
+            if isinstance(codec, StringCodec):
                 values.append(codec.text_at(found[at], found[at + 1]))
                 at += 2
             elif kind is ComplexCodec:

@@ -16,7 +16,15 @@ from emuplugin.snapshots.captured import is_elsewhere, is_record, slots_of
 from emuplugin.snapshots.memento import Memento
 
 #: What differs between two runs of the same: how long things took, and what has been asked for.
-_OF_TIME = {"timings", "seconds", "_deadline", "known_symbols", "pclntab", "plugin_path", "package_hashes"}
+_OF_TIME = {
+    "timings",
+    "seconds",
+    "_deadline",
+    "known_symbols",
+    "pclntab",
+    "plugin_path",
+    "package_hashes",
+}
 _OF_CALLS = {"_generation", "_base_top", "_top_word", "_return_word", "_back", "on_fatal",
              "on_callback", "_random", "boot_steps", "entered", "_woken",
              "_stack"}  # fmt: skip

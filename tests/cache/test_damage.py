@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import emuplugin
 from emuplugin import Machine, Sandbox
 from emuplugin.cache.folder import CacheFolder
 from tests.conftest import PluginPath
@@ -79,6 +81,32 @@ def test_a_damaged_link(cache: CacheFolder, hello: Path, number: int) -> None:
     assert opened(hello)
 
 
+@pytest.mark.parametrize("number", range(12))
+def test_an_entry_that_is_whole_and_makes_no_sense(
+    cache: CacheFolder, hello: Path, number: int
+) -> None:
+    """As who knows the format could write it."""
+    entry, chance = only(cache.path / "machines"), random.Random(number)
+    magic, line, rest = entry.read_bytes().split(b"\n", 2)
+    length = int(line.split()[0])
+    whole, pages = json.loads(rest[:length]), rest[length:].lstrip(b"\0")
+    parts = whole["description"]
+    name = chance.choice(sorted(set(parts) - {"inits", "boot steps", "build"}))
+    if number % 3 == 0:
+        del parts[name]
+    else:
+        parts[name] = chance.choice([None, -1, "x", [], [1], {}, [[1, 2, 3]]])
+    text = json.dumps(whole).encode()
+    head = magic + f"\n{len(text)} {hashlib.sha256(text).hexdigest()}\n".encode() + text
+    head += bytes(-len(head) % 4096)
+    entry.write_bytes(head + pages.rjust(-(-len(pages) // 4096) * 4096, b"\0"))
+    os.chmod(entry, 0o600)
+    try:
+        opened(hello)
+    except emuplugin.EmupluginError:
+        assert name in ("executed", "turn", "kernel", "threads", "caller", "monitor")
+
+
 def test_other_machines_under_this_name(
     cache: CacheFolder, hello: Path, plugin_path: PluginPath, go_version: str
 ) -> None:
@@ -136,9 +164,7 @@ def test_entries_of_another_user(cache: CacheFolder, hello: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "symlink"), reason="no symbolic links")
-def test_entries_that_are_links_or_folders(
-    cache: CacheFolder, hello: Path, tmp_path: Path
-) -> None:
+def test_entries_that_are_links_or_folders(cache: CacheFolder, hello: Path, tmp_path: Path) -> None:
     for folder in ("machines", "links"):
         path = only(cache.path / folder)
         away = tmp_path / folder

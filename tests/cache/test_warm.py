@@ -52,9 +52,7 @@ def test_it_is_the_same_to_the_last_bit(
 
 
 @pytest.mark.skipif(not host_code.is_supported(), reason="instructions are counted on x86-64 hosts")
-def test_it_goes_on_the_same(
-    cache: CacheFolder, plugin_path: PluginPath, go_version: str
-) -> None:
+def test_it_goes_on_the_same(cache: CacheFolder, plugin_path: PluginPath, go_version: str) -> None:
     path = plugin_path("determinism", go_version)
     outcomes = set()
     for uses in (False, True, True):
@@ -152,7 +150,7 @@ def test_another_file_is_another_machine(
 def test_a_file_that_is_changed_while_it_is_open(
     cache: CacheFolder, plugin_path: PluginPath, go_version: str, tmp_path: Path
 ) -> None:
-    """What is mapped is the cache's; the file itself is needed for what was not asked for before."""
+    """What is mapped is the cache's; the file is needed for what nobody has asked for before."""
     path = tmp_path / "p.so"
     shutil.copy(plugin_path("add", go_version), path)
     with Machine() as machine:
@@ -250,8 +248,7 @@ def test_several_at_once(cache: CacheFolder, plugin_path: PluginPath, go_version
     )
     environment = {**os.environ, SWITCH: str(cache.path)}
     processes = [
-        subprocess.Popen([sys.executable, "-c", code, str(path)], env=environment)
-        for _ in range(3)
+        subprocess.Popen([sys.executable, "-c", code, str(path)], env=environment) for _ in range(3)
     ]
     failures: list[BaseException] = []
 
@@ -306,5 +303,5 @@ def test_the_format_is_the_documented_one(
     assert magic == b"emuplugin machine 1"
     length = int(line.split()[0])
     description = json.loads(rest[:length])
-    assert {"entry", "description", "runs", "pages"} == description.keys()
+    assert {"entry", "path", "go", "description", "runs", "pages"} == description.keys()
     assert entry.stat().st_mode & 0o077 == 0

@@ -17,7 +17,20 @@ from emuplugin.cli.demo import SOURCE
 from tests.cli.conftest import PROGRAM, environment, run_program
 from tests.support.plugins import SOURCES
 
-COMMANDS = ("demo", "build", "info", "inspect", "call", "run", "get", "set", "stubs", "cache")
+COMMANDS = (
+    "demo",
+    "build",
+    "info",
+    "inspect",
+    "call",
+    "run",
+    "get",
+    "set",
+    "explain",
+    "trace",
+    "stubs",
+    "cache",
+)
 
 
 def examples(help_text: str) -> list[str]:

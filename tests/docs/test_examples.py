@@ -6,18 +6,21 @@ from pathlib import Path
 
 import pytest
 
+from emuplugin.cache.opening import SWITCH
+
 from .blocks import PAGES, Block, ExampleError, read_blocks, run_page, same
 
 #: Pages that have examples; one that loses them all should be noticed.
 WITH_EXAMPLES = {
     "README.md", "api.md", "callbacks.md", "cli.md", "errors.md", "explain.md", "how-it-works.md",
-    "inspect.md", "security.md", "trace.md", "trace-formats.md", "tutorial.md",
+    "inspect.md", "security.md", "snapshots.md", "trace.md", "trace-formats.md", "tutorial.md",
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_examples(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(SWITCH, str(tmp_path / ".cache"))
     count = run_page(read_blocks(page.read_text(encoding="utf-8")), tmp_path)
     assert (count > 0) == (page.name in WITH_EXAMPLES)
 

@@ -148,7 +148,8 @@ def test_inits(stripped: bool, go_version: str, plugin_path: PluginPath) -> None
     assert [event.package for event in begun] == packages
     assert begun[-1].functions == ("main.init", "main.init.0")
     assert [len(event.functions) for event in begun] == [len(names) for _, names in expected]
-    assert all(event.spent > 0 for event in ended)
+    assert all(event.spent >= 0 for event in ended)
+    assert ended[-1].spent > 100
 
 
 def test_inits_of_a_second_plugin(go_version: str, plugin_path: PluginPath) -> None:

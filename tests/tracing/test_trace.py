@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -88,10 +92,47 @@ def test_interrupt(go_version: str, plugin_path: PluginPath) -> None:
             opened.lookup("Fib")(30)
 
 
+@pytest.mark.parametrize(
+    "what", [{"calls": "main.fib"}, {"instructions": "main.fib"}, {"watch": "Counter"},
+             {"profile": 1000}]
+)  # fmt: skip
+def test_ctrl_c(what: dict[str, Any], go_version: str, plugin_path: PluginPath) -> None:
+    """The call ends, and the machine goes on."""
+    if threading.current_thread() is not threading.main_thread() or sys.platform == "win32":
+        pytest.skip("signals come to the main thread")
+    with emuplugin.Machine() as machine:
+        fib = machine.open(plugin_path("traced", go_version)).lookup("Fib")
+        timer = threading.Timer(0.4, os.kill, (os.getpid(), signal.SIGINT))
+        with (
+            pytest.raises(KeyboardInterrupt),
+            machine.trace(**what, limit=10),
+        ):
+            timer.start()
+            fib(60)
+        timer.join()
+        assert machine.state == "running"
+        assert fib(10) == 55
+
+
 def test_not_inside_a_call(go_version: str, plugin_path: PluginPath) -> None:
     with emuplugin.Machine() as machine:
-        plugin = machine.open(plugin_path("callbacks", go_version))
-        del plugin
+        later = machine.open(plugin_path("callbacks", go_version)).lookup("CallLater")
+        errors = []
+
+        def begin() -> None:
+            try:
+                machine.trace(gc=True).start()
+            except emuplugin.BusyError as error:
+                errors.append(str(error))
+
+        later(begin, 1)
+        machine.run_goroutines(1)
+        assert errors == ["a trace cannot begin inside a call into its machine"]
+
+
+def test_one_at_a_time(go_version: str, plugin_path: PluginPath) -> None:
+    with emuplugin.Machine() as machine:
+        machine.open(plugin_path("add", go_version))
         with machine.trace(gc=True), pytest.raises(emuplugin.BusyError, match="traced already"):
             machine.trace(gc=True).start()
         trace = machine.trace(gc=True)

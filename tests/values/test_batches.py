@@ -361,7 +361,7 @@ def test_ctrl_c(go_version: str, plugin_path: PluginPath) -> None:
             states.append(plugin.machine.state)
             if states[-1] == "running":
                 assert add.map([1], [2]) == [3]
-    assert states.count("running") >= 2
+    assert "running" in states
 
 
 @pytest.mark.parametrize("isolate", [None, "process"])

@@ -78,8 +78,8 @@ def _row(run: Run, item: Relocation) -> tuple[Cell, ...]:
     return (
         Code(item.kind.removeprefix("R_X86_64_")),
         Code(f"{item.place:#x}"),
-        Code(item.before.hex(" ") if item.before is not None else "(zeros, .bss)"),
-        Code(item.after.hex(" ")),
+        Code(item.before.hex(" ", 4) if item.before is not None else "(zeros, .bss)"),
+        Code(item.after.hex(" ", 4)),
         Code(what),
         Code(_formula(run, item)),
     )
