@@ -1,4 +1,5 @@
-"""Ten thousand openings, a million calls: time and memory are to stay what they were."""
+"""Ten thousand openings, clones and ways back, a million calls: time and memory are to stay what
+they were."""
 
 from __future__ import annotations
 
@@ -32,6 +33,7 @@ def measure(settings: Settings) -> Samples:
             with emuplugin.Machine() as machine:
                 machine.open(path)
         _sample(samples, "openings", openings, step, perf_counter() - start)
+    _states(settings, samples, openings)
     calls = settings.share(CALLS if settings.long else CALLS // 10, _STEPS)
     with emuplugin.Machine() as machine:
         plugin = machine.open(settings.plugin("calls_data"))
@@ -48,6 +50,28 @@ def measure(settings: Settings) -> Samples:
                     call(number)
                 _sample(samples, name, calls, step, perf_counter() - start)
     return samples
+
+
+def _states(settings: Settings, samples: Samples, times: int) -> None:
+    with emuplugin.Machine() as machine:
+        add = machine.open(settings.fixture("add"))["Add"]
+        snapshot = machine.snapshot()
+
+        def back() -> None:
+            add(1, 2)
+            machine.restore(snapshot)
+
+        ways: dict[str, Callable[[], object]] = {
+            "clones": lambda: snapshot.clone().close(),
+            "restores": back,
+        }
+        for name, turn in ways.items():
+            for step in range(_STEPS):
+                settings.say(f"{name}, {step} of {_STEPS}")
+                start = perf_counter()
+                for _ in range(times // _STEPS):
+                    turn()
+                _sample(samples, name, times, step, perf_counter() - start)
 
 
 def _sample(samples: Samples, what: str, count: int, step: int, seconds: float) -> None:

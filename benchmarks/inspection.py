@@ -8,7 +8,7 @@ what these have and a reader has not, *wrong* what it has otherwise.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -29,7 +29,6 @@ from .inspection_readers import (
 from .inspection_readings import Reading, Score, Truth
 from .samples import Samples
 from .settings import Settings
-from .tables import digits
 
 CORPUS: Final = {
     "hello": "fmt",
@@ -117,14 +116,12 @@ def package_names(inspection: Inspection) -> dict[str, str]:
 # --- how fast -------------------------------------------------------------------------------------
 
 STEPS: Final[tuple[tuple[str, Callable[[Inspection], object]], ...]] = (
-    ("open", lambda i: i.plugin_path),
     ("functions", lambda i: i.functions),
-    ("types", lambda i: i.types),
-    ("interfaces", lambda i: i.interfaces),
+    ("types", lambda i: (i.types, i.interfaces)),
     ("calls", lambda i: i.calls),
     ("variables", lambda i: i.variables),
     ("strings", lambda i: i.strings),
-    ("capabilities", lambda i: i.capabilities),
+    ("paths", lambda i: i.capabilities),
     ("HTML", lambda i: i.to_html()),
 )
 
@@ -144,34 +141,45 @@ def times(path: Path) -> Iterator[tuple[str, float]]:
 
 
 def tables(samples: Samples) -> list[Table]:
-    """A table of scores for each reader, and one of times."""
-    found = [
-        _scores_table(reader, part) for reader in READERS if (part := samples.part(reader)).by_name
-    ]
+    """Two tables of scores for each reader, which are narrower than one, and one of times."""
+    found = []
+    for reader in READERS:
+        rows = _rows(samples.part(reader))
+        for columns in (QUANTITIES[:3], QUANTITIES[3:]):
+            told = [q for q in columns if any(q in row for row in rows.values())]
+            if told:
+                found.append(_scores_table(reader, told, rows))
     return [*found, _times_table(samples)]
 
 
-def _scores_table(reader: str, samples: Samples) -> Table:
-    rows: dict[str, dict[str, dict[str, int]]] = {}
+def _rows(samples: Samples) -> dict[str, dict[str, Score]]:
+    """Scores by plugin and quantity."""
+    counts: dict[str, dict[str, dict[str, int]]] = {}
     for name, (count, *_) in samples.by_name.items():
         plugin, quantity, kind = name.split(": ")
-        rows.setdefault(plugin, {}).setdefault(quantity, {})[kind] = int(count)
-    told = [q for q in QUANTITIES if any(q in row for row in rows.values())]
-    table = Table(title=f"{reader}, stripped plugins: found / missed / wrong", title_justify="left")
+        counts.setdefault(plugin, {}).setdefault(quantity, {})[kind] = int(count)
+    return {
+        plugin: {quantity: Score(**score) for quantity, score in row.items()}
+        for plugin, row in counts.items()
+    }
+
+
+def _scores_table(
+    reader: str, quantities: Sequence[str], rows: Mapping[str, Mapping[str, Score]]
+) -> Table:
+    table = Table(title=f"{reader}, stripped: found / missed / wrong", title_justify="left")
     table.add_column("plugin")
-    for quantity in told:
-        table.add_column(
-            "types of variables" if quantity == "variables" else quantity, justify="right"
-        )
+    for quantity in quantities:
+        heading = "types of variables" if quantity == "variables" else quantity
+        table.add_column(heading, justify="right")
     for plugin, row in rows.items():
-        scores = (str(Score(**row[q])) if q in row else "" for q in told)
-        table.add_row(plugin, *scores)
+        table.add_row(plugin, *(str(row[q]) if q in row else "" for q in quantities))
     return table
 
 
 def _times_table(samples: Samples) -> Table:
     table = Table(
-        title="emuplugin.inspect, plugins with symbols: processor seconds of each step",
+        title="emuplugin.inspect, with symbols: processor seconds of each step",
         title_justify="left",
     )
     table.add_column("plugin")
@@ -179,6 +187,6 @@ def _times_table(samples: Samples) -> Table:
         table.add_column(heading, justify="right")
     sizes, seconds = samples.part("size"), samples.part("seconds")
     for name, (size, *_) in sizes.by_name.items():
-        steps = (digits(seconds.median(f"{name}: {step}")) for step, _ in STEPS)
+        steps = (f"{seconds.median(f'{name}: {step}'):.2f}" for step, _ in STEPS)
         table.add_row(name, f"{size:.1f}", *steps)
     return table

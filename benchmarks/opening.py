@@ -77,7 +77,7 @@ def _round(samples: Samples, settings: Settings, file: str, plugin: Path, byteco
 def _environment(bytecode: str, cache: str) -> dict[str, str]:
     """This process's environment, but with compiled bytecode kept, as pip does when it installs,
     and a cache folder of its own."""
-    env = {**os.environ, "PYTHONPYCACHEPREFIX": bytecode, "XDG_CACHE_HOME": cache}
+    env = {**os.environ, "PYTHONPYCACHEPREFIX": bytecode, "EMUPLUGIN_CACHE": cache}
     env.pop("PYTHONDONTWRITEBYTECODE", None)
     return env
 

@@ -11,6 +11,7 @@ from . import (
     calls,
     conversions,
     endurance,
+    inspection,
     observers,
     opening,
     scaling,
@@ -62,6 +63,7 @@ PARTS: dict[str, Part] = {
     ),
     "scaling": Part("how costs grow with sizes", scaling.measure, scaling.tables),
     "observers": Part("what traces cost", _observers, lambda samples: [observers.table(samples)]),
+    "inspection": Part("how right and how fast inspect is", inspection.measure, inspection.tables),
     "endurance": Part(
         "whether time and memory stay the same (--long)", endurance.measure, endurance.tables
     ),

@@ -251,6 +251,12 @@ class Life:
         return self.program.type_area
 
     @property
+    def unused_type_area(self) -> range:
+        """Where no types were made yet; the area itself is made with the first."""
+        area: TypeArea | None = vars(self.program).get("type_area")
+        return range(TypeArea.start if area is None else area.used, TypeArea.end)
+
+    @property
     def method_entries(self) -> tuple[int, ...]:
         """The code of methods that are Python's, by number."""
         return self.program.runtime.stubs.methods

@@ -21,14 +21,14 @@ def call_lines(selection: Selection, name: str) -> Iterator[str]:
     function = inspection.function(name).name
     callers, callees = inspection.calls.callers(function), inspection.calls.callees(function)
     yield heading(f"{readable(function)} is called by ({len({e.caller for e in callers})})")
-    yield from table(_ends([(edge.caller, edge) for edge in callers]))
+    yield from table(_ends([(edge.caller, edge) for edge in callers]), names=(0,))
     yield ""
     shown = [
         edge for edge in callees if selection.everything or package_of(edge.callee) != "runtime"
     ]
     left_out = len({edge.callee for edge in callees} - {edge.callee for edge in shown})
     yield heading(f"It calls ({len({e.callee for e in shown})})")
-    yield from table(_ends([(edge.callee, edge) for edge in shown]))
+    yield from table(_ends([(edge.callee, edge) for edge in shown]), names=(0,))
     if left_out:
         yield dim(f"  and {count(left_out, 'function')} of package runtime: --all")
 
@@ -50,7 +50,7 @@ def graph_lines(selection: Selection) -> Iterator[str]:
         if selection.wants(edge.caller, package_of(edge.caller))
     }
     yield heading(f"Call graph ({count(len(edges), 'edge')})")
-    yield from table([(readable(a), kind, readable(b)) for a, b, kind in edges])
+    yield from table([(readable(a), kind, readable(b)) for a, b, kind in edges], names=(0, 2))
 
 
 def disassembly_lines(inspection: Inspection, name: str) -> Iterator[str]:

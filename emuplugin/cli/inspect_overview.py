@@ -87,7 +87,8 @@ def _inits(inspection: Inspection) -> Iterator[str]:
         + [
             (init.package, ", ".join(_short(function.name) for function in init.functions))
             for init in own
-        ]
+        ],
+        names=(0,),
     )
 
 

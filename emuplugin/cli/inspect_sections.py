@@ -33,10 +33,19 @@ class Selection:
         """Whether the text has what is looked for."""
         return self.match in text.casefold()
 
-    def title(self, what: str, shown: int, total: int) -> str:
-        """``Functions (12 of 3,888)``."""
+    def opening(self, what: str, shown: int, total: int) -> Iterator[str]:
+        """``Functions (12 of 3,888)``, and why nothing follows where that is so."""
         numbers = f"{shown:,}" if shown == total else f"{shown:,} of {total:,}"
-        return heading(f"{what} ({numbers})")
+        yield heading(f"{what} ({numbers})")
+        if shown == 0:
+            yield dim(cut(f"  {self._reason(total)}", width()))
+
+    def _reason(self, total: int) -> str:
+        if not total:
+            return "none"
+        if self.match:
+            return f"none has {self.match!r} in its name"
+        return "all of the standard library: --all shows them"
 
 
 def section_lines(selection: Selection, name: str) -> Iterator[str]:
@@ -45,8 +54,12 @@ def section_lines(selection: Selection, name: str) -> Iterator[str]:
 
 
 def _capabilities(selection: Selection) -> Iterator[str]:
-    found = [c for c in selection.inspection.capabilities if selection.holds(c.name)]
-    yield selection.title("What it can do", len(found), len(found))
+    capabilities = selection.inspection.capabilities
+    found = [c for c in capabilities if selection.holds(c.name)]
+    if not capabilities:
+        yield heading("What it can do: compute and print; no way to anything else was found")
+        return
+    yield from selection.opening("What it can do", len(found), len(capabilities))
     for capability in found:
         yield f"  {bold(capability.name)} ({capability.certainty})"
         yield f"    {capability.summary}"
@@ -61,14 +74,14 @@ def _capabilities(selection: Selection) -> Iterator[str]:
 def _exports(selection: Selection) -> Iterator[str]:
     everything = selection.inspection.exports
     found = [export for export in everything if selection.holds(export.name)]
-    yield selection.title("Exports", len(found), len(everything))
+    yield from selection.opening("Exports", len(found), len(everything))
     yield from table([(e.name, e.kind, e.type, f"{e.address:#x}") for e in found])
 
 
 def _inits(selection: Selection) -> Iterator[str]:
     inits = selection.inspection.inits
     found = [init for init in inits if selection.wants(init.package, init.package)]
-    yield selection.title("Init functions, in the order they run", len(found), len(inits))
+    yield from selection.opening("Init functions, in the order they run", len(found), len(inits))
     for init in found:
         yield f"  {plain(init.package)}"
         for function in init.functions:
@@ -84,20 +97,21 @@ def _inits(selection: Selection) -> Iterator[str]:
 def _packages(selection: Selection) -> Iterator[str]:
     packages = selection.inspection.packages
     found = [package for package in packages if selection.match in package.path.casefold()]
-    yield selection.title("Packages", len(found), len(packages))
+    yield from selection.opening("Packages", len(found), len(packages))
     yield from table(
         [
             (p.path, p.origin, p.version, f"{p.functions:,}", f"{p.size:,}")
             for p in sorted(found, key=lambda package: (package.origin, package.path))
         ],
         right=(3, 4),
+        names=(0,),
     )
 
 
 def _functions(selection: Selection) -> Iterator[str]:
     functions = selection.inspection.functions
     found = [f for f in functions if selection.wants(f.name, f.package)]
-    yield selection.title("Functions", len(found), len(functions))
+    yield from selection.opening("Functions", len(found), len(functions))
     rows = []
     for function in found:
         lines = ""
@@ -109,13 +123,13 @@ def _functions(selection: Selection) -> Iterator[str]:
         rows.append(
             (f"{function.address:#x}", f"{function.size:,}", readable(function.name), where)
         )
-    yield from table(rows, right=(0, 1))
+    yield from table(rows, right=(0, 1), names=(2,))
 
 
 def _types(selection: Selection) -> Iterator[str]:
     types = [type_ for type_ in selection.inspection.types if type_.named]
     found = [type_ for type_ in types if selection.wants(type_.name, type_.package)]
-    yield selection.title("Types", len(found), len(types))
+    yield from selection.opening("Types", len(found), len(types))
     for type_ in found:
         yield from type_lines(type_)
 
@@ -164,7 +178,7 @@ def _interfaces(selection: Selection) -> Iterator[str]:
         if selection.wants(interface.name, interface.package)
         or (selection.match and selection.holds(interface.name))
     ]
-    yield selection.title("Interfaces", len(found), len(interfaces))
+    yield from selection.opening("Interfaces", len(found), len(interfaces))
     for interface in found:
         yield cut(f"  {interface.name}: {', '.join(interface.methods)}", width())
         if interface.implementers:
@@ -179,7 +193,7 @@ def _itabs(selection: Selection) -> Iterator[str]:
         if selection.holds(f"{itab.type} {itab.interface}")
         and (selection.everything or any(_is_outside(selection, name) for _, name in itab.methods))
     ]
-    yield selection.title("Types that become interfaces", len(found), len(itabs))
+    yield from selection.opening("Types that become interfaces", len(found), len(itabs))
     yield from table([(itab.type, "as", itab.interface) for itab in found])
 
 
@@ -191,7 +205,7 @@ def _is_outside(selection: Selection, function: str) -> bool:
 def _variables(selection: Selection) -> Iterator[str]:
     variables = selection.inspection.variables
     found = [v for v in variables if selection.wants(v.name, v.package)]
-    yield selection.title("Package variables", len(found), len(variables))
+    yield from selection.opening("Package variables", len(found), len(variables))
     yield from table(
         [
             (
@@ -204,6 +218,7 @@ def _variables(selection: Selection) -> Iterator[str]:
             for v in found
         ],
         right=(0, 1),
+        names=(2,),
     )
     if not all(v.type for v in found):
         yield dim(cut("  ? the file does not tell the type", width()))
@@ -216,31 +231,37 @@ def _strings(selection: Selection) -> Iterator[str]:
         users = [name for name in string.functions if _is_outside(selection, name)]
         if selection.holds(string.value) and (selection.everything or users):
             found.append((string, users or list(string.functions)))
-    yield selection.title("String literals", len(found), len(strings))
+    yield from selection.opening("String literals", len(found), len(strings))
     yield from table(
         [
             (
                 quoted(string.value) + ("" if string.exact else " ?"),
-                ", ".join(readable(name) for name in users) or ("(data)" if string.data else ""),
+                ", ".join(map(readable, users)) or ("(data)" if string.data else ""),
             )
             for string, users in found
-        ]
+        ],
+        names=(1,),
     )
+    if not all(string.exact for string, _ in found):
+        yield dim(cut("  ? where it ends is inferred from the literals beside it", width()))
 
 
 def _embedded(selection: Selection) -> Iterator[str]:
     files = selection.inspection.embedded_files
-    found = [file for file in files if selection.holds(file.name) and not file.is_folder]
-    yield selection.title("Embedded files", len(found), len(found))
+    everything = [file for file in files if not file.is_folder]
+    found = [file for file in everything if selection.holds(file.name)]
+    yield from selection.opening("Embedded files", len(found), len(everything))
     yield from table(
-        [(readable(file.variable), file.name, f"{file.size:,}") for file in found], right=(2,)
+        [(readable(file.variable), file.name, f"{file.size:,}") for file in found],
+        right=(2,),
+        names=(0,),
     )
 
 
 def _imports(selection: Selection) -> Iterator[str]:
     inspection = selection.inspection
     found = [name for name in inspection.c_imports if selection.holds(name)]
-    yield selection.title("C imports", len(found), len(inspection.c_imports))
+    yield from selection.opening("C imports", len(found), len(inspection.c_imports))
     yield from listing(found, 2)
     if inspection.libraries:
         yield f"  from {plain(', '.join(inspection.libraries))}"

@@ -31,13 +31,13 @@ _OBSERVERS: Final = {
 _EPILOG = """\b
 Examples:
   emuplugin trace calc.so Add 2 3
-  emuplugin trace calc.so                           # only what opening it does
-  emuplugin trace web.so Serve --syscalls --scheduling
-  emuplugin trace web.so Serve --calls 'net/http.*' --calls own
-  emuplugin trace calc.so Add 2 3 --steps main.add --watch main.Counter
-  emuplugin trace text.so Parse @notes.txt --profile 10000 -o flame.svg
-  emuplugin trace text.so Parse @notes.txt --blocks own -o coverage.html
-  emuplugin trace web.so Serve -o trace.json        # for ui.perfetto.dev
+  emuplugin trace calc.so                            # only what opening it does
+  emuplugin trace runtime.so PingPong 3 --syscalls --scheduling
+  emuplugin trace runtime.so Pipeline 2 --calls own --calls 'sync.*'
+  emuplugin trace hello.so F --steps main.F --watch V
+  emuplugin trace runtime.so Goroutines 9 --profile 9000 -o flame.svg
+  emuplugin trace runtime.so Pipeline 5 --blocks own -o coverage.html
+  emuplugin trace runtime.so Pipeline 5 -o trace.json # for ui.perfetto.dev
 
 \b
 Without any of the options that choose: --syscalls --calls own --scheduling
@@ -179,7 +179,9 @@ def _check_format(out: Path | None, form: str | None) -> None:
         raise click.UsageError(f"--format {form}: must be one of {', '.join(FORMATS)}")
     if out is None:
         if form is not None:
-            raise click.UsageError("--format says how to save a trace, and there is no --output FILE")
+            raise click.UsageError(
+                "--format says how to save a trace, and there is no --output FILE"
+            )
         return
     if form is None:
         format_of(out)

@@ -11,7 +11,6 @@ and its words fit into the registers that are left, so a shape carries its words
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 INTEGER_REGISTERS = ("RAX", "RBX", "RCX", "RDI", "RSI", "R8", "R9", "R10", "R11")
@@ -33,8 +32,7 @@ class Piece(NamedTuple):
     is_float: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(NamedTuple):
     """What the calling convention needs to know of a type.
 
     ``pieces`` are in the order of the fields; None for a value that never goes into registers
@@ -99,17 +97,15 @@ class Step(NamedTuple):
     is_float: bool
 
 
-@dataclass(slots=True)
-class Frame:
+class Frame(NamedTuple):
     """The registers and stack bytes of one call, before it is made."""
 
-    ints: list[int] = field(default_factory=list)
-    floats: list[int] = field(default_factory=list)
-    stack: bytearray = field(default_factory=bytearray)
+    ints: list[int]
+    floats: list[int]
+    stack: bytearray
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where one parameter or result travels.
 
     Either ``steps`` name its registers and ``stack_offset`` is None, or it lies whole at
@@ -141,8 +137,7 @@ class Place:
         return bytes(image)
 
 
-@dataclass(frozen=True, slots=True)
-class CallLayout:
+class CallLayout(NamedTuple):
     """Where every parameter and result of one signature travels.
 
     The outgoing-argument area starts at the stack pointer before the CALL:

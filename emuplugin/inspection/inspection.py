@@ -21,9 +21,10 @@ from emuplugin.inspection.functions import C, Function, c_functions, go_function
 from emuplugin.inspection.graph import GraphBuilder, variable_users
 from emuplugin.inspection.inits import PackageInit, package_inits
 from emuplugin.inspection.interfaces import Interface, Itab, RawItab, interfaces, itab_addresses
-from emuplugin.inspection.labels import Labels
+from emuplugin.inspection.labels import Labels, data_names
 from emuplugin.inspection.lookup import FunctionLookup
 from emuplugin.inspection.module import Module
+from emuplugin.inspection.names import package_of
 from emuplugin.inspection.packages import STANDARD, Origins, Package, goroot_of, packages
 from emuplugin.inspection.references import References
 from emuplugin.inspection.roots import find_roots
@@ -123,9 +124,10 @@ class Inspection:
 
     @guarded.section
     def packages(self) -> tuple[Package, ...]:
-        """The packages that functions or types belong to, by path."""
-        of_types = {go_type.pkg_path for go_type in self._descriptors.by_address.values()}
-        return tuple(packages(self.functions, of_types, self._origins))
+        """The packages that functions, types or variables belong to, by path."""
+        more = {go_type.pkg_path for go_type in self._descriptors.by_address.values()}
+        more |= {package_of(s.name) for s in self._data_symbols.all if not s.generated}
+        return tuple(packages(self.functions, more, self._origins))
 
     @guarded.section
     def exports(self) -> tuple[Export, ...]:
@@ -260,14 +262,7 @@ class Inspection:
 
     @guarded.section
     def _data_names(self) -> Mapping[int, str]:
-        """The names of types and itabs by address."""
-        names = {
-            address: f"type:{go_type.string}"
-            for address, go_type in self._descriptors.by_address.items()
-        }
-        for itab in self._raw_itabs:
-            names[itab.address] = f"go:itab.{itab.type.string},{itab.interface.string}"
-        return names
+        return data_names(self._descriptors, self._raw_itabs)
 
     @guarded.section
     def _string_values(self) -> Mapping[int, str]:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from emuplugin.elf.image import Image
 from emuplugin.inspection.data_symbols import DataSymbols
+from emuplugin.inspection.descriptors import Descriptors
 from emuplugin.inspection.functions import Function
+from emuplugin.inspection.interfaces import RawItab
 from emuplugin.inspection.references import References
 
 _MAX_PREVIEW: Final = 60
+
+
+def data_names(descriptors: Descriptors, itabs: Iterable[RawItab]) -> dict[int, str]:
+    """The names of types and itabs by address, as the linker makes them."""
+    names = {
+        address: f"type:{go_type.string}" for address, go_type in descriptors.by_address.items()
+    }
+    for itab in itabs:
+        names[itab.address] = f"go:itab.{itab.type.string},{itab.interface.string}"
+    return names
 
 
 class Labels:

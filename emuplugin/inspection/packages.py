@@ -97,15 +97,15 @@ def _is_below(package: str, module: str) -> bool:
 
 
 def packages(
-    functions: Iterable[Function], of_types: Iterable[str], origins: Origins
+    functions: Iterable[Function], more: Iterable[str], origins: Origins
 ) -> Iterator[Package]:
-    """The packages that functions or types (by their packages' paths) belong to, by path."""
+    """The packages that functions belong to and ``more``, by path."""
     counts: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
     for function in functions:
         counts[function.package] += 1
         sizes[function.package] += function.size
-    for path in sorted({*counts, *of_types} - NOT_PACKAGES):
+    for path in sorted({*counts, *more} - NOT_PACKAGES):
         module = origins.module(path)
         yield Package(
             path,

@@ -116,14 +116,13 @@ def program(
         (_JUMP_GE, 0, 1, _X32_BIT),
         (_RETURN, 0, 0, _KILL_PROCESS),
     ]
-    for name in sorted(set(allowed)):
-        number = arch.calls.get(name)
-        if number is not None:
-            code += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, _ALLOW)]
+    verdicts = dict.fromkeys(sorted(set(allowed)), _ALLOW)
     for name, error in refused.items():
+        verdicts.setdefault(name, _ERRNO | error)
+    for name, verdict in verdicts.items():
         number = arch.calls.get(name)
         if number is not None:
-            code += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, _ERRNO | error)]
+            code += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, verdict)]
     code += [
         (_EQUAL, 0, 3, arch.calls["clone"]),
         (_LOAD, 0, 0, _ARGUMENTS),

@@ -12,7 +12,6 @@ need not end in the order in which they began; one that ends early is parked unt
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from struct import Struct, pack
 from typing import NamedTuple
 
@@ -58,14 +57,16 @@ class Returned(NamedTuple):
     floats: tuple[int, ...]
 
 
-@dataclass(slots=True, eq=False)
 class HostGoroutine:
     """A goroutine for calls. ``ended`` is how its call ended, if that was not a plain return
     while it was waited for. ``parked``: it waits for somebody to ready it."""
 
-    g: int
-    parked: bool = False
-    ended: Panic | Goexit | Returned | None = None
+    __slots__ = ("ended", "g", "parked")
+
+    def __init__(self, g: int) -> None:
+        self.g = g
+        self.parked = False
+        self.ended: Panic | Goexit | Returned | None = None
 
 
 class Caller:

@@ -108,6 +108,10 @@ class Module:
 class Program:
     """See the module. ``modules`` are in the order of loading; the first brought the runtime."""
 
+    runtime: GoRuntime
+    boot: Boot
+    c_threads: CThreads | None
+
     def __init__(self, sandbox: Sandbox, file: ElfFile, witness: Witness | None = None) -> None:
         """Map and boot; ``witness`` is told how. Raises OpenError and what the guest runs into."""
         info = file.build_info
@@ -152,7 +156,7 @@ class Program:
         """Everything on the host's side, around an image that is mapped; ``traps`` are those that
         memory holds already."""
         kernel = self.process.kernel
-        self.c_threads: CThreads | None = None
+        self.c_threads = None
         self.runtime = GoRuntime(self.process, image, layout)
         first = Module(image, image.base + moduledata, self.runtime)
         self.modules = [first]

@@ -88,7 +88,7 @@ class Context:
         """The type descriptors in ``[start, end)`` of guest memory are no more."""
         for known in (self._codecs, self._methods):
             for go_type in [found for found in known if start <= found.address < end]:
-                del known[go_type]  # type: ignore[attr-defined]
+                del known[go_type]
         self.types.forget(start, end)
 
     @cached_property

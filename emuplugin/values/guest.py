@@ -219,5 +219,9 @@ class Guest(TypeSource, Protocol):
     def type_area(self) -> TypeArea:
         """Where types made at run time lie."""
 
+    @property
+    def unused_type_area(self) -> range:
+        """Where in the type area nothing lies yet."""
+
     def type_addresses(self) -> Iterable[int]:
         """The type descriptors of all plugins."""

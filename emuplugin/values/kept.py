@@ -56,7 +56,7 @@ class KeptContext:
         self._sources = len(context.type_sources)
         self._late = [name for name in _LATE if name in vars(context)]
         self._objects = KeptObjects(context.parts())
-        self._types_end = context.guest.type_area.used
+        self._unused = context.guest.unused_type_area
 
     def expire(self) -> None:
         """The machine goes back: values that came later are of no more use."""
@@ -70,7 +70,7 @@ class KeptContext:
             if name not in self._late:
                 vars(context).pop(name, None)
         self._objects.restore()
-        context.forget_types(self._types_end, context.guest.type_area.end)
+        context.forget_types(self._unused.start, self._unused.stop)
         if len(context.type_sources) != self._sources:
             del context.type_sources[self._sources :]
             vars(context).pop("index", None)

@@ -7,7 +7,6 @@ objects (:meth:`CallPlan.caller`).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +49,7 @@ class CallPlan:
             [shape_of(result) for result in go_type.results],
         )
         self._whole_layout = layout
-        self.layout = replace(layout, params=layout.params[1:]) if receiver else layout
+        self.layout = layout._replace(params=layout.params[1:]) if receiver else layout
         self._context = context
         self._guest = context.guest
         params = [self._codec(param, "parameter") for param in go_type.params[: self.count]]

@@ -32,6 +32,9 @@ _OF_CALLS = {"_generation", "_base_top", "_top_word", "_return_word", "_back", "
 # In Unicorn's struct CPUX86State: flags that were not worked out yet (cc_src, cc_dst, cc_op), the
 # sticky flags of floating point, and how its last exception was delivered.
 _OF_ENGINE = {184, 192, 200, 208, 848, 2912, 2920, 5424, 5432}
+# What lies above the XMM registers, where no instruction of the machine's processor reaches, holds
+# whatever the engine's functions for vectors have left there.
+_VECTORS, _VECTOR, _XMM = range(864, 864 + 16 * 64), 64, 16
 # struct uc_context in front of it.
 _HEAD = 48
 
@@ -79,7 +82,9 @@ def _registers(one: Program, other: Program) -> list[str]:
         found += [
             f"thread {mine.tid}: context at {at}"
             for at in range(_HEAD, len(images[0]) & -64, 8)
-            if images[0][at : at + 8] != images[1][at : at + 8] and at not in _OF_ENGINE
+            if images[0][at : at + 8] != images[1][at : at + 8]
+            and at not in _OF_ENGINE
+            and (at not in _VECTORS or (at - _VECTORS.start) % _VECTOR < _XMM)
         ]
     return found
 

@@ -15,7 +15,7 @@ import pytest
 
 from emuplugin.build import NEWEST, resolve_version
 from emuplugin.cli import main
-from emuplugin.cli.inspect_text import cells, cut, listing, table
+from emuplugin.cli.inspect_text import cells, cut, cut_name, listing, table
 from emuplugin.inspection import Inspection
 from tests.support.plugins import plugin_path
 
@@ -139,7 +139,7 @@ def rendered(page: Path, place: str) -> str:
         encoding="utf-8",
         timeout=120,
     )  # fmt: skip
-    body = done.stdout.partition("<main")[2].partition("</main>")[0]
+    body = done.stdout.partition("<main")[2].partition("</main>")[0].replace("<wbr>", "")
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body))
 
 
@@ -240,6 +240,30 @@ def test_nothing_is_wider_than_the_terminal(
         a for a, b in zip(lines, [*lines[1:], ""], strict=True) if a[:1].isalpha() and not b
     ]
     assert [heading for heading in headings if heading.endswith(":")] == []
+
+
+def test_no_section_is_empty(capsys: pytest.CaptureFixture[str]) -> None:
+    """A plugin without anything of its own says so."""
+    path = str(plugin_path("add", resolve_version(NEWEST), stripped=True))
+    text = run(capsys, path, *(f"--{section}" for section in SECTIONS))
+    parts = text.rstrip("\n").split("\n\n")
+    assert len(parts) == len(SECTIONS) + 1  # the imports page has the relocations too
+    assert [part for part in parts if "\n" not in part] == [
+        "What it can do: compute and print; no way to anything else was found"
+    ]
+    assert "Types (0 of" in text
+    assert "all of the standard library: --all shows them" in text
+    text = run(capsys, path, "--functions", "--match", "Nowhere")
+    assert text.splitlines()[1] == "  none has 'nowhere' in its name"
+
+
+def test_names_are_cut_in_their_paths() -> None:
+    name = "github.com/syndtr/goleveldb/leveldb/memdb.(*DB).Delete"
+    assert cut_name(name, 60) == name
+    assert cut_name(name, 35) == "…leveldb/leveldb/memdb.(*DB).Delete"
+    assert cut_name(name, 18) == "memdb.(*DB).Delete"
+    assert cut_name(name, 10) == "memdb.(*D…"
+    assert {cells(cut_name(name, columns)) for columns in (20, 25, 30)} == {20, 25, 30}
 
 
 def test_columns(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import pytest
 import emuplugin
 from emuplugin.inspection import Inspection
 from emuplugin.inspection.debug_variables import as_printed
+from emuplugin.inspection.names import package_of, short_name
 from emuplugin.inspection.packages import OWN, STANDARD, THIRD_PARTY
 
 from .conftest import Inspect, dwarf_variables, go_tool, nm
@@ -44,6 +45,49 @@ def test_packages(inspection: Inspect, go_version: str) -> None:
         others = {p.path: p.origin for p in packages.values() if p.module == "" and p.origin != OWN}
         assert set(others.values()) == {STANDARD}
         assert {"net/http", "runtime", "vendor/golang.org/x/net/http/httpguts"} <= set(others)
+
+
+@pytest.mark.parametrize(
+    ("name", "package"),
+    [
+        ("logger", "go.uber.org/zap"),  # begins as names of the linker's own once did
+        ("files", "go.etcd.io/bbolt"),
+        ("leveldb", "github.com/syndtr/goleveldb/leveldb/memdb"),
+    ],
+)
+def test_packages_of_others(inspection: Inspect, name: str, package: str, go_version: str) -> None:
+    found = inspection(name, go_version, stripped=True)
+    assert found.origin(package) == THIRD_PARTY
+    paths = {p.path: p for p in found.packages}
+    assert paths[package].functions > 5
+    needed = [module.path for module in found.build_info.deps]
+    others = [p.path for p in paths.values() if p.origin == THIRD_PARTY]
+    assert all(any(f"{path}/".startswith(f"{module}/") for module in needed) for path in others)
+    assert "_" not in paths
+    assert not [path for path in paths if path.count("github.com") > 1]
+
+
+@pytest.mark.parametrize(
+    ("function", "package", "short"),
+    [
+        ("go.uber.org/zap.New", "go.uber.org/zap", "zap.New"),
+        ("main.F", "main", "main.F"),
+        ("_.goready.func1", "", "_.goready.func1"),
+        (
+            "text/template.Template.text/template/parse.Copy",
+            "text/template",
+            "template.Template.text/template/parse.Copy",
+        ),
+        ("gopkg.in/yaml%2ev3.(*Node).Decode", "gopkg.in/yaml.v3", "yaml%2ev3.(*Node).Decode"),
+        ("example.com/a.b/c.F", "example.com/a.b/c", "c.F"),
+        ("slices.Sort[go.shape.int]", "slices", "slices.Sort[go.shape.int]"),
+        ("type:.eq.[2]string", "", "type:.eq.[2]string"),
+        ("memcpy", "", "memcpy"),
+    ],
+)
+def test_packages_of_functions(function: str, package: str, short: str) -> None:
+    assert package_of(function) == package
+    assert short_name(function) == short
 
 
 def test_unnamed_plugins_are_their_own(inspection: Inspect, go_version: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from emuplugin import (
@@ -200,7 +202,8 @@ def test_a_plugin_opened_later_is_gone(
     assert add(1, 2) == 3
     machine.restore(snapshot)
     assert machine.plugins == (plugin,)
-    for use in (lambda: second["Add"], lambda: add(1, 2)):
+    uses: tuple[Callable[[], object], ...] = (lambda: second["Add"], lambda: add(1, 2))
+    for use in uses:
         with pytest.raises(StaleError, match="after the snapshot"):
             use()
     again = machine.open(plugin_path("add", go_version))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import emuplugin
-from emuplugin.runtime_shims.kernel.kernel import TABLE
+from emuplugin.runtime_shims.kernel import kernel  # noqa: F401  (its subjects fill the table)
+from emuplugin.runtime_shims.kernel.table import TABLE
 from emuplugin.tracing.call_arguments import KINDS
 from emuplugin.tracing.call_flags import ENUMS, ERRORS, FLAGS, flags_text, signals_text
 from emuplugin.tracing.call_table import FORMS

@@ -13,7 +13,11 @@
     element.append(...children.flat());
     return element;
   };
-  const link = (kind, name, text = name) => make("a", { href: `#${kind}/${encodeURIComponent(name)}` }, text);
+  // Names may be broken behind slashes and before the last dot.
+  const BREAKS = /(?<=[/,[])|(?=\.\()|(?=\.[^./]*$)/;
+  const breakable = text => text.split(BREAKS).flatMap((part, at) => at ? [make("wbr"), part] : [part]);
+  const link = (kind, name, text = name) =>
+    make("a", { href: `#${kind}/${encodeURIComponent(name)}` }, breakable(text));
   const functionLink = name => known.has(name) ? link("function", name) : name;
   const joined = (items, between = ", ") => items.flatMap((item, at) => at ? [between, item] : [item]);
   const number = value => value.toLocaleString("en");
@@ -53,7 +57,7 @@
         make("span", { title: f.file }, place(f, f.file.split("/").slice(-2).join("/")))] },
     types: { title: "Types", rows: data.types, package: t => t.package, text: t => t.name + t.definition,
       columns: ["Name", "Kind", "#Bytes", "#Methods"],
-      cells: (t, at) => [make("a", { href: `#type/${data.types.indexOf(t)}` }, t.name), t.kind, number(t.size), String(t.methods.length)] },
+      cells: (t, at) => [make("a", { href: `#type/${data.types.indexOf(t)}` }, breakable(t.name)), t.kind, number(t.size), String(t.methods.length)] },
     interfaces: { title: "Interfaces", rows: data.interfaces, package: i => i.package,
       text: i => i.name + i.methods + i.implementers, columns: ["Name", "Methods", "Implemented by"],
       cells: i => [i.name || "(literal)", i.methods.join(", "), i.implementers.join(", ")] },
@@ -63,7 +67,7 @@
         v.type || make("span", { class: "dim", title: "The file does not tell." }, "unknown"), joined(v.functions.slice(0, 8).map(functionLink))] },
     strings: { title: "Strings", rows: data.strings, filter: s => s.functions.some(n => !isStandard(functions[known.get(n)]?.package)),
       text: s => s.value, columns: ["#Length", "Value", "Used by"],
-      cells: s => [number(s.length) + (s.exact ? "" : "?"), make("code", {}, JSON.stringify(s.value)),
+      cells: s => [number(s.length) + (s.exact ? "" : "?"), make("code", { class: "text" }, JSON.stringify(s.value)),
         s.functions.length ? joined(s.functions.slice(0, 8).map(functionLink)) : s.data ? "data" : ""] },
     embedded_files: { title: "Embedded files", rows: data.embedded_files, all: true, text: f => f.name,
       columns: ["Variable", "Name", "#Bytes", "SHA-256"], cells: f => [f.variable, f.name, number(f.size), f.sha256] },
@@ -87,12 +91,13 @@
     const body = make("tbody");
     const table = make("table", {},
       make("thead", {}, make("tr", {}, columns.map((name, at) => make("th", mark(at), name.replace("#", ""))))), body);
-    const holder = make("div", {}, table);
+    const holder = make("div", { class: "scroll" }, table);
     let shown = 0;
     const more = make("button", { class: "more", type: "button" });
     const grow = () => {
       for (const row of rows.slice(shown, shown + STEP)) {
-        body.append(make("tr", {}, cells(row).map((cell, at) => make("td", mark(at), cell))));
+        body.append(make("tr", {}, cells(row).map((cell, at) =>
+          make("td", mark(at), typeof cell === "string" ? breakable(cell) : cell))));
       }
       shown = Math.min(shown + STEP, rows.length);
       more.textContent = `${number(rows.length - shown)} more`;
@@ -159,7 +164,7 @@
         body.append(make("tr", {}, make("td", { class: "code number" }, address.toString(16)),
           make("td", { class: "code" }, text), make("td", { class: "code dim" }, comment)));
       }
-      page.append(make("h2", {}, "Code"), make("table", {}, body));
+      page.append(make("h2", {}, "Code"), make("div", { class: "scroll" }, make("table", {}, body)));
     }
   };
 

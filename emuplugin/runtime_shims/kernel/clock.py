@@ -34,6 +34,8 @@ class Clock(Protocol):
     in_guest: bool
     offset: int
     slept_for: int
+    started: int
+    """``realtime`` at the machine's start."""
 
     @property
     def now(self) -> int:
@@ -66,6 +68,7 @@ class VirtualClock:
         # All time but that of work. Not 0: Go takes a nanotime of 0 for a broken clock.
         stops.passed = SECOND
         self._slept = SECOND
+        self.started = self.offset + SECOND
         self.in_guest = stops.tell_time(TICK) and self.offset >= 0
 
     @property
@@ -108,6 +111,7 @@ class HostClock:
 
     def __init__(self) -> None:
         self._start = host.monotonic_ns() - SECOND
+        self.started = host.time_ns()
         self._cpu_start = host.process_time_ns()
 
     @property

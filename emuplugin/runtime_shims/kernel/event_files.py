@@ -10,7 +10,7 @@ from .open_file import OpenFile
 from .signal_calls import check_target, given_info, signal_process
 from .signals import ALWAYS_DELIVERED
 from .table import Errno, signed32, syscall
-from .timers import Timer, arm_from, pack_timer, read_timer
+from .timers import Timer, pack_timer, read_timer, set_timer
 
 if TYPE_CHECKING:
     from .kernel import Kernel
@@ -73,15 +73,12 @@ def _timer_file(kernel: Kernel, fd: int) -> TimerFile:
 
 @syscall(286, "timerfd_settime")
 def timerfd_settime(kernel: Kernel, fd: int, flags: int, new: int, old: int) -> int:
-    interval, value = read_timer(kernel, new)
+    setting = read_timer(kernel, new)
     if flags & 0xFFFFFFFF & ~_TFD_SETTIME_FLAGS:
         raise Errno(linux.EINVAL)
     file = _timer_file(kernel, fd)
-    if old:
-        kernel.write(old, pack_timer(file.timer))
+    set_timer(kernel, file.timer, flags, setting, old)
     file.count = 0
-    absolute = bool(flags & linux.TIMER_ABSTIME)
-    arm_from(kernel, file.timer, interval, value, absolute=absolute)
     return 0
 
 

@@ -112,7 +112,9 @@ class Kernel:
         self.threads = Threads(self, _PID)
         self.signals = Signals(self)
         self.report = KernelReport()
-        self.tree = Tree(self)
+        # The files, made when they are first asked for: most plugins never do. What the sandbox
+        # brings along is looked at at once, because of what may be wrong with it.
+        self._tree = Tree(self) if sandbox.mounts or sandbox.files else None
         self.mappings = FileMappings(space, self.memory)
         self.files = Files(self)
         self.traps: dict[int, Callable[[], bool]] = {}
@@ -207,6 +209,13 @@ class Kernel:
         self.engine.stops.lapse()
         self.engine.stop()
 
+    @property
+    def tree(self) -> Tree:
+        """The files."""
+        if self._tree is None:
+            self._tree = Tree(self)
+        return self._tree
+
     def start_clock(self) -> None:
         """A call, or opening a plugin, begins to use up what it may. A call from inside another one
         has a share in that one's."""
@@ -247,7 +256,8 @@ class Kernel:
 
     def close(self) -> None:
         self.watchdog.close()
-        self.tree.close()
+        if self._tree is not None:
+            self._tree.close()
         self.network.close()
         self.outside.close()
 
@@ -359,7 +369,9 @@ class Kernel:
     @property
     def random_state(self) -> list[int]:
         """Of the generator that a seed was given to: see :mod:`random`."""
-        return [] if isinstance(self._random, random.SystemRandom) else [*self._random.getstate()[1]]
+        return (
+            [] if isinstance(self._random, random.SystemRandom) else [*self._random.getstate()[1]]
+        )
 
     @random_state.setter
     def random_state(self, state: list[int]) -> None:

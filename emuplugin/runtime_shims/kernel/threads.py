@@ -271,9 +271,7 @@ class Threads:
     def cpu_time(self, tid: int) -> int:
         """Nanoseconds of work that a thread has done."""
         thread = self.all[tid]
-        return thread.cpu + (
-            self._kernel.clock.cpu() - self.since if thread is self.current else 0
-        )
+        return thread.cpu + (self._kernel.clock.cpu() - self.since if thread is self.current else 0)
 
     def add(self, start: dict[int, int]) -> Thread:
         """A new thread: the current one's registers, but for those in ``start``."""

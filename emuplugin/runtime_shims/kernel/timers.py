@@ -256,11 +256,15 @@ def read_timer(kernel: Kernel, at: int) -> tuple[int, int]:
     return clock.timespec(kernel, at), clock.timespec(kernel, at + 16)
 
 
-def arm_from(kernel: Kernel, timer: Timer, interval: int, value: int, *, absolute: bool) -> None:
-    """Set a timer as timer_settime and timerfd_settime say."""
+def set_timer(kernel: Kernel, timer: Timer, flags: int, new: tuple[int, int], old: int) -> None:
+    """Write what is left to ``old`` (if it is not 0), then set the timer to an interval and a
+    value: what timer_settime and timerfd_settime share."""
+    interval, value = new
+    if old:
+        kernel.write(old, pack_timer(timer))
     moment = 0
     if value:
-        moment = max(value, 1) if absolute else timer.now() + value
+        moment = max(value, 1) if flags & linux.TIMER_ABSTIME else timer.now() + value
     kernel.timers.arm(timer, moment, interval)
 
 
@@ -268,13 +272,10 @@ def arm_from(kernel: Kernel, timer: Timer, interval: int, value: int, *, absolut
 def timer_settime(kernel: Kernel, number: int, flags: int, new: int, old: int) -> int:
     if not new:
         raise Errno(linux.EINVAL)
-    interval, value = read_timer(kernel, new)
+    setting = read_timer(kernel, new)
     made = _made(kernel, number)
-    if old:
-        kernel.write(old, pack_timer(made.timer))
+    set_timer(kernel, made.timer, flags, setting, old)
     made.overrun = 0
-    absolute = bool(flags & linux.TIMER_ABSTIME)
-    arm_from(kernel, made.timer, interval, value, absolute=absolute)
     return 0
 
 

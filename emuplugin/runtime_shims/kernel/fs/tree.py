@@ -34,6 +34,8 @@ class Tree:
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
         self.user = User()
+        # What is there from the start is as old as the machine, whenever it is made.
+        self._furnished = False
         self.storage = Storage(None)
         #: Mounted file systems by guest path, in the order of mounting.
         self.mounted: dict[str, Filesystem] = {}
@@ -53,13 +55,17 @@ class Tree:
             self._give(path, content.encode() if isinstance(content, str) else content)
         # What the machine brings along is not the plugin's consumption.
         self.storage.used = 0
+        self._furnished = True
         self.storage.allowed = kernel.sandbox.limits.file_bytes
 
     def filesystem(self, kind: str, magic: int, *, read_only: bool = False) -> Filesystem:
         """A new file system with a device number of its own."""
         self._device += 1
-        now = self.kernel.clock.realtime
-        return Filesystem(self._device, kind, magic, self.storage, now, read_only=read_only)
+        return Filesystem(self._device, kind, magic, self.storage, self._now, read_only=read_only)
+
+    def _now(self) -> int:
+        clock = self.kernel.clock
+        return clock.realtime() if self._furnished else clock.started
 
     def walk(
         self,
@@ -146,7 +152,7 @@ class Tree:
 
     def _mount(self, path: str, mount: Mount) -> None:
         device = self.filesystem("", 0).device
-        now = self.kernel.clock.realtime
+        now = self._now
         root: Directory
         if mount.mode == "overlay":
             root = mount_overlay(mount.path, device, self.storage, now)
