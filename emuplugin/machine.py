@@ -255,7 +255,7 @@ class Machine:
         self.life.adopt(program)
         self._restore(snapshot)
         for plugin in self.plugins:
-            plugin.bind(plugin.module)
+            plugin.begin_anew()
 
     def move_in(self, program: Program, snapshot: Snapshot) -> None:
         """Begin with a copy of the program of ``snapshot``."""

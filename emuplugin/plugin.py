@@ -39,9 +39,13 @@ class Plugin:
     def bind(self, module: Module) -> None:
         """Be the plugin that ``module`` is: of a machine that has begun, or begun anew."""
         self._module = module
+        self._table = dict(self._read_table())
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Forget what was looked up: the machine has begun another life with the same module."""
         self._symbols: dict[str, Symbol] = {}
         self._expired = False
-        self._table = dict(self._read_table())
         for cached in ("exports", "types"):
             self.__dict__.pop(cached, None)
         self.machine.context.add_types(self._all_types)

@@ -63,7 +63,7 @@ _STATE, _AC = 512, 0x40000
 _SENTINEL = 0x5EED_1234_5678_5EED
 # float_status (fpu/softfloat-types.h), flags of its exceptions and a mode; ZF as helpers set it.
 _ROUNDING_IN_STATUS, _FLAGS_IN_STATUS = 1, 2
-_INEXACT, _UPWARD, _ZF = b"\x20", 2, b"\x40"
+_INEXACT, _UPWARD, _ZF = b"\x20", b"\x02", b"\x40"
 
 
 class Translations(NamedTuple):

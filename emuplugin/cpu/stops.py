@@ -204,7 +204,8 @@ class _CountedStops:
 
     @property
     def left_at(self) -> int:
-        return self._code.address + CELL["left"]
+        address: int = self._code.address + CELL["left"]
+        return address
 
     @property
     def missed(self) -> int:

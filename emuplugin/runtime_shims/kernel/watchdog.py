@@ -32,6 +32,8 @@ class Watchdog:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
+        # Ends the thread's pause at once.
+        self._end = threading.Event()
 
     def call(self, wake: Callable[[], None]) -> None:
         """Call this method from now on, as long as its object lives."""
@@ -68,6 +70,7 @@ class Watchdog:
     def close(self) -> None:
         """End the thread."""
         self._closed = True
+        self._end.set()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
 
@@ -76,7 +79,10 @@ class Watchdog:
             if not self._awake and not self._closed:
                 self._awake = True
                 self._thread = threading.Thread(
-                    target=_watch, args=(ref(self),), name="emuplugin-watchdog", daemon=True
+                    target=_watch,
+                    args=(ref(self), self._end),
+                    name="emuplugin-watchdog",
+                    daemon=True,
                 )
                 self._thread.start()
 
@@ -111,12 +117,11 @@ def _nobody() -> None:
     """Nobody is to be called yet."""
 
 
-def _watch(reference: ReferenceType[Watchdog]) -> None:
+def _watch(reference: ReferenceType[Watchdog], end: threading.Event) -> None:
     """The thread. It holds the watchdog only for moments."""
-    pause = threading.Event()
     idle, runs = 0.0, -1
     while True:
-        pause.wait(PERIOD)
+        end.wait(PERIOD)
         watchdog = reference()
         if watchdog is None or watchdog.closed:
             return
