@@ -204,7 +204,7 @@ class Sandbox:
 
     @property
     def repeats(self) -> bool:
-        """Whether a machine that begins anew is the same again: by a clock and chance of its own."""
+        """Whether a machine that begins anew is the same again: clock and chance are its own."""
         return self.clock == "virtual" and self.seed is not None
 
     def streams(self) -> tuple[Source, Sink, Sink]:

@@ -1,17 +1,17 @@
 """One file of the cache: what a machine was after its plugin was opened.
 
     emuplugin machine 1\n
-    LENGTH SHA256\n          of the description, in decimal and hexadecimal digits
+    LENGTH DIGEST\n          of the description, in decimal and hexadecimal digits
     DESCRIPTION              JSON: see emuplugin.snapshots.saved; "runs" are [first page, pages]
     zeros                    up to a multiple of 4096 bytes
     PAGES                    of each run of guest memory, one behind the other
 
-The description holds ``pages``, the SHA-256 of all pages. A file that is anything else is no entry.
+The description holds ``pages``, the digest of all pages (see emuplugin.elf.digest). A file that is
+anything else is no entry.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 
 from emuplugin.cpu.host_pages import PAGE_SHIFT, PAGE_SIZE
 from emuplugin.cpu.page_store import PageStore, Run
+from emuplugin.elf.digest import new_digest
 
 MAGIC = b"emuplugin machine 1\n"
 _HEAD = len(MAGIC) + 90
@@ -34,12 +35,12 @@ def write(
 ) -> None:
     """Write an entry to a new file."""
     parts = [memory[start << PAGE_SHIFT : (start + count) << PAGE_SHIFT] for start, count in runs]
-    digest = hashlib.sha256()
+    digest = new_digest()
     for part in parts:
         digest.update(part)
     whole = {**description, "runs": list(runs), "pages": digest.hexdigest()}
     text = json.dumps(whole, separators=(",", ":")).encode()
-    file.write(MAGIC + f"{len(text)} {hashlib.sha256(text).hexdigest()}\n".encode() + text)
+    file.write(MAGIC + f"{len(text)} {new_digest(text).hexdigest()}\n".encode() + text)
     file.write(bytes(-file.tell() % PAGE_SIZE))
     for part in parts:
         file.write(part)
@@ -57,7 +58,7 @@ def read(fd: int) -> tuple[dict[str, Any], PageStore]:
         raise BadEntryError("its second line is none")
     start = len(MAGIC) + len(line) + 1
     text = os.pread(fd, int(length), start)
-    if hashlib.sha256(text).hexdigest().encode() != expected:
+    if new_digest(text).hexdigest().encode() != expected:
         raise BadEntryError("its description is damaged")
     try:
         description = json.loads(text)
@@ -74,7 +75,7 @@ def read(fd: int) -> tuple[dict[str, Any], PageStore]:
 def check_pages(description: Mapping[str, Any], store: PageStore) -> None:
     """Look at the pages, too. Raises BadEntryError."""
     assert store.fd is not None
-    digest, at = hashlib.sha256(), store.offset
+    digest, at = new_digest(), store.offset
     while part := os.pread(store.fd, _CHUNK, at):
         digest.update(part)
         at += len(part)

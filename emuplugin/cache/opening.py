@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 import struct
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple
 
 from emuplugin.cpu.page_store import PageStore
 from emuplugin.elf.deferred import DeferredFile
+from emuplugin.elf.digest import new_digest
 from emuplugin.elf.file import ElfFile
 from emuplugin.errors import CorruptDataError, EmulationError, OpenError
 from emuplugin.runtime_shims.program import Program
@@ -137,7 +137,7 @@ def keep(program: Program, path: str, sandbox: Sandbox) -> str:
     try:
         status = os.stat(path)
         looked = time.time_ns()
-        contents = hashlib.sha256(file.data).hexdigest()
+        contents = new_digest(file.data).hexdigest()
         entry = key_of(path, contents, sandbox)
         physical = program.process.physical
         runs = physical.used()

@@ -25,12 +25,13 @@ def assemble_line(
     line: str, at: int, values: Mapping[str, bytes], cells: Mapping[str, int]
 ) -> bytes:
     """One line; see :func:`assemble`."""
-    code = line.split("|")[0].strip()
-    for name, value in values.items():
-        code = code.replace(f"{{{name}}}", value.hex())
-    if "{" in code:
+    code = line.partition("|")[0].strip()
+    while "{" in code:
         before, _, rest = code.partition("{")
         name, _, behind = rest.partition("}")
-        end = at + (len(before) + 8 + len(behind)) // 2
-        code = before + struct.pack("<i", cells[name] - end).hex() + behind
+        value = values.get(name)
+        if value is None:
+            end = at + (len(before) + 8 + len(behind)) // 2
+            value = struct.pack("<i", cells[name] - end)
+        code = before + value.hex() + behind
     return bytes.fromhex(code)

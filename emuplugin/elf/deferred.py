@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import weakref
 from typing import Any
 
 from emuplugin.elf.buildinfo import BuildInfo
+from emuplugin.elf.digest import new_digest
 from emuplugin.elf.file import ElfFile
 from emuplugin.errors import OpenError
 
@@ -15,8 +15,8 @@ _OF_CONTENTS = frozenset(("data", "header", "program_headers", "segments"))
 
 
 class DeferredFile(ElfFile):
-    """See :class:`ElfFile`. ``digest`` is the SHA-256 that its contents had. It stays open until it
-    was read; contents that are others by then raise OpenError."""
+    """See :class:`ElfFile`. ``digest`` is the one (see :mod:`digest`) that its contents had. It
+    stays open until it was read; contents that are others by then raise OpenError."""
 
     def __init__(self, path: str, digest: str) -> None:
         """Raises OSError."""
@@ -34,7 +34,7 @@ class DeferredFile(ElfFile):
     def check(self) -> None:
         """Read the contents, and set ``digest`` to theirs. Raises OSError."""
         data = self._read()
-        self.digest = hashlib.sha256(data).hexdigest()
+        self.digest = new_digest(data).hexdigest()
         self.__dict__["_contents"] = data
 
     def _read(self) -> bytes:
@@ -59,7 +59,7 @@ class DeferredFile(ElfFile):
                     f"the file cannot be read any more: {error}", path=self.path
                 ) from None
         self._close()
-        if hashlib.sha256(data).hexdigest() != self.digest:
+        if new_digest(data).hexdigest() != self.digest:
             raise OpenError(
                 "the file was changed since the plugin was opened; open it in a new machine",
                 path=self.path,

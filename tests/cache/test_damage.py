@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import os
@@ -15,6 +14,7 @@ import pytest
 import emuplugin
 from emuplugin import Machine, Sandbox
 from emuplugin.cache.folder import CacheFolder
+from emuplugin.elf.digest import new_digest
 from tests.conftest import PluginPath
 
 
@@ -97,7 +97,7 @@ def test_an_entry_that_is_whole_and_makes_no_sense(
     else:
         parts[name] = chance.choice([None, -1, "x", [], [1], {}, [[1, 2, 3]]])
     text = json.dumps(whole).encode()
-    head = magic + f"\n{len(text)} {hashlib.sha256(text).hexdigest()}\n".encode() + text
+    head = magic + f"\n{len(text)} {new_digest(text).hexdigest()}\n".encode() + text
     head += bytes(-len(head) % 4096)
     entry.write_bytes(head + pages.rjust(-(-len(pages) // 4096) * 4096, b"\0"))
     os.chmod(entry, 0o600)

@@ -53,7 +53,8 @@ _STARS: dict[object, str] = {
 #: What the API reference shows of each class: its members in reading order.
 MEMBERS: dict[type, tuple[str, ...]] = {
     emuplugin.Machine: (
-        "open", "reset", "snapshot", "restore", "clone", "close", "state", "plugins", "report", "files", "listening",
+        "open", "reset", "snapshot", "restore", "clone", "close", "state", "plugins", "report",
+        "files", "listening",
         "instructions", "interrupt", "send_signal", "run_goroutines", "trace",
         "isolation",
     ),

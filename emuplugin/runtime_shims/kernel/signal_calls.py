@@ -44,7 +44,8 @@ def own_mask(kernel: Kernel, at: int, size: int) -> Iterator[None]:
         raise
     if thread.saved_mask is not None:
         if kernel.signals.deliverable(thread):
-            kernel.engine.stop_at_once()  # the handler runs with this mask and returns to the saved one
+            # The handler runs with this mask and returns to the saved one.
+            kernel.engine.stop_at_once()
         else:
             thread.signal_mask, thread.saved_mask = thread.saved_mask, None
 
