@@ -19,8 +19,8 @@ Examples:
   emuplugin explain hello.so
   emuplugin explain hello.so F
   emuplugin explain calc.so Div 7 2 -o div.html
-  emuplugin explain calc.so Sum '[1, 2]' --into 'main.*' --steps 5000 -o sum.html
-  emuplugin explain calc.so Div 7 2 --source ~/calc -o div.html
+  emuplugin explain calc.so Sum 1 2 3 --into 'main.*' --steps 5000 -o sum.html
+  emuplugin explain calc.so Div 7 2 --source . -o div.html
 
 Arguments are written as for emuplugin call. The page is one file that loads
 nothing: it can be mailed, printed, and read without a network or scripts.

@@ -181,8 +181,8 @@ def _load_everything() -> None:
 
 _LEFT_OUT: Final = ("dwarf", "debug_info", "generate", "wanted")
 _LATER: Final = (
-    "capstone.x86_const", "concurrent.futures.thread", "emuplugin.report", "html", "json",
-    "linecache", "selectors", "traceback", "unicorn.unicorn_py3.arch.intel",
+    "capstone.x86_const", "concurrent.futures.thread", "difflib", "emuplugin.report", "html",
+    "json", "linecache", "selectors", "traceback", "unicorn.unicorn_py3.arch.intel",
     # The resolver's; dnspython loads the kinds of records that answers have one by one.
     "dns.message", "dns.reversename", "dns.rrset", "dns.rdtypes.IN.A", "dns.rdtypes.IN.AAAA",
     "dns.rdtypes.ANY.PTR", "dns.rdtypes.ANY.OPT",

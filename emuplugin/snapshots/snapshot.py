@@ -84,6 +84,7 @@ class Snapshot:
         if mine:
             self._context.expire()
         self.state.restore()
+        life.adopt(self.state.program)  # whose hooks were those of the snapshot's time
         life.host_seconds = self.host_seconds
         life.death = None
         if mine:
