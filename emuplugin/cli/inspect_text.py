@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Sequence
 
 from emuplugin.cli.style import bold, plain, width
 from emuplugin.inspection.names import short_name
+from emuplugin.printable import cells
+from emuplugin.printable import cut as shortened
 
 _MIN_COLUMN = 8
 
 
 def cut(text: str, columns: int | None) -> str:
-    """The text, shortened to a number of columns."""
-    text = plain(text)
-    if columns is None or cells(text) <= columns:
-        return text
-    kept, used = [], 1
-    for char in text:
-        used += _cells(char)
-        if used > columns:
-            break
-        kept.append(char)
-    return f"{''.join(kept)}…"
-
-
-def cells(text: str) -> int:
-    """How many columns a text takes."""
-    return sum(map(_cells, text))
-
-
-def _cells(char: str) -> int:
-    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+    """The text, shortened to a number of columns if there is one."""
+    return plain(text) if columns is None else shortened(text, columns)
 
 
 def cut_name(name: str, columns: int) -> str:

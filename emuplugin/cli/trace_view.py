@@ -9,8 +9,8 @@ from typing import Final
 
 import click
 
-from emuplugin.cli.inspect_text import cells, cut
 from emuplugin.cli.style import in_colour, plain, width
+from emuplugin.printable import cells, cut
 from emuplugin.tracing.events import (
     Allocation,
     Argument,

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from . import registers as reg
 from .host_code import HostCode, HostCodeError, is_supported
+from .listing import assemble
 from .registers import ENTER, READ, WRITE
 
 if TYPE_CHECKING:
@@ -243,11 +244,6 @@ LISTING = WINDOWS if sys.platform == "win32" else UNIX
 _PAGE = 4096
 
 
-def assemble(listing: str) -> bytes:
-    """The bytes of a listing."""
-    return b"".join(bytes.fromhex(line.split("|")[0]) for line in listing.strip().splitlines())
-
-
 @cache
 def _host_code() -> int | None:
     """The address of the code, the same for all engines; None where there can be none."""
@@ -255,7 +251,7 @@ def _host_code() -> int | None:
         return None
     try:
         memory = HostCode(2 * _PAGE, _PAGE, None)
-        code = assemble(LISTING)
+        code = assemble(LISTING, 0, {}, {})
         ctypes.memmove(memory.address + _PAGE, code, len(code))
         memory.seal()
     except HostCodeError:  # which the counting of instructions says already

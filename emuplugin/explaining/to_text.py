@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from emuplugin.printable import plain
+from emuplugin.printable import cells, cut, fitting, plain
 
 from .blocks import (
     Block,
@@ -54,20 +53,6 @@ def story_lines(story: Story, width: int = 80, style: Style | None = None) -> It
         yield from writer.chapter(number, chapter)
 
 
-def cut(text: str, columns: int) -> str:
-    """Harmless text, shortened to a number of columns."""
-    text = plain(text)
-    if cells(text) <= columns:
-        return text
-    kept, used = [], 1
-    for char in text:
-        used += _cells(char)
-        if used > columns:
-            break
-        kept.append(char)
-    return f"{''.join(kept)}…"
-
-
 def wrapped(text: str, columns: int) -> list[str]:
     """The text in lines of so many columns; words that are longer are broken."""
     lines: list[str] = []
@@ -79,29 +64,10 @@ def wrapped(text: str, columns: int) -> list[str]:
             line = ""
         line = f"{line} {word}" if line else word
         while cells(line) > columns:
-            piece = _start(line, columns)
+            piece = fitting(line, columns)
             lines.append(piece)
             line = line[len(piece) :]
     return [*lines, line] if line else lines
-
-
-def _start(word: str, columns: int) -> str:
-    """As much of a word as fits."""
-    used = 0
-    for index, char in enumerate(word):
-        used += _cells(char)
-        if used > columns:
-            return word[:index]
-    return word
-
-
-def cells(text: str) -> int:
-    """How many columns a text takes."""
-    return sum(map(_cells, text))
-
-
-def _cells(char: str) -> int:
-    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
 class _Writer:

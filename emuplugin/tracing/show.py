@@ -9,10 +9,10 @@ import struct
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
-from emuplugin.cpu.calling import Shape
 from emuplugin.errors import CorruptDataError, FormatError
 from emuplugin.values.float_text import go_float
 from emuplugin.values.go_syntax import go_quote
+from emuplugin.values.shape import Shaped
 
 from .functions import short_name
 from .guest import TracedGuest
@@ -34,25 +34,13 @@ _DAMAGE: Final = (
 _KIND_FLOAT: Final = {4: struct.Struct("<f"), 8: struct.Struct("<d")}
 
 
-class TypeLike(Protocol):
+class TypeLike(Shaped, Protocol):
     """What is shown of a type: :class:`emuplugin.values.GoType`, or one that only DWARF knows."""
 
     @property
-    def kind(self) -> str: ...
-    @property
     def string(self) -> str: ...
     @property
-    def size(self) -> int: ...
-    @property
-    def align(self) -> int: ...
-    @property
     def named(self) -> bool: ...
-    @property
-    def elem(self) -> Any: ...
-    @property
-    def length(self) -> int: ...
-    @property
-    def fields(self) -> Sequence[Any]: ...
     @property
     def methods(self) -> Sequence[Any]: ...
 
@@ -71,27 +59,6 @@ def show_at(guest: TracedGuest, go_type: TypeLike, address: int, depth: int = 0)
         return show(guest, go_type, guest.memory.read(address, go_type.size), depth)
     except _DAMAGE:
         return "?"
-
-
-def shape_of(go_type: TypeLike) -> Shape:
-    """How values of a type travel; see :func:`emuplugin.values.shape.shape_of`."""
-    kind = go_type.kind
-    if kind in ("float32", "float64"):
-        return Shape.floating(go_type.size)
-    if kind in ("complex64", "complex128"):
-        return Shape.complex(go_type.size)
-    if kind in ("ptr", "map", "chan", "func", "unsafe.Pointer"):
-        return Shape.pointer()
-    if kind in ("string", "interface"):
-        return Shape.words(2)
-    if kind == "slice":
-        return Shape.words(3)
-    if kind == "array":
-        return Shape.array(shape_of(go_type.elem), go_type.length)
-    if kind == "struct":
-        fields = [(field.offset, shape_of(field.type)) for field in go_type.fields]
-        return Shape.struct(go_type.size, go_type.align, fields)
-    return Shape.integer(go_type.size)
 
 
 def _show(guest: TracedGuest, go_type: TypeLike, data: bytes, depth: int) -> str:

@@ -17,12 +17,13 @@ from emuplugin.errors import CorruptDataError, FormatError
 from emuplugin.inspection.names import package_of
 from emuplugin.values import GoType
 from emuplugin.values.names import read_string
+from emuplugin.values.shape import shape_of
 
 from .argument_info import ArgumentInfo, argument_info, fits
 from .debug_signatures import DebugSignatures, Parameter, Parameters
 from .events import Argument
 from .guest import TracedGuest, TracedModule
-from .show import shape_of, show
+from .show import show
 
 _WORD: Final = 8
 

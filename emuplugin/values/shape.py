@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, Protocol
+
 from emuplugin.cpu.calling import Shape
-from emuplugin.values.gotype import GoType
 
 
-def shape_of(go_type: GoType) -> Shape:
+class Shaped(Protocol):
+    """What of a type its shape is made of: a :class:`emuplugin.values.GoType`, or one of which only
+    DWARF knows."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def align(self) -> int: ...
+    @property
+    def elem(self) -> Any: ...
+    @property
+    def length(self) -> int: ...
+    @property
+    def fields(self) -> Sequence[Any]: ...
+
+
+def shape_of(go_type: Shaped) -> Shape:
     """How values of ``go_type`` travel. Recursion ends: Go types of finite size contain no cycles
     but through pointers, whose shape does not depend on what they point to."""
     kind = go_type.kind

@@ -10,7 +10,8 @@ import pytest
 from emuplugin.cpu import crossing as crossing_module
 from emuplugin.cpu import host_code
 from emuplugin.cpu import registers as reg
-from emuplugin.cpu.crossing import ASTRAY, RESULTS, UNIX, WINDOWS, Crossing, Landing, assemble
+from emuplugin.cpu.crossing import ASTRAY, RESULTS, UNIX, WINDOWS, Crossing, Landing
+from emuplugin.cpu.listing import assemble
 
 from .raw import CODE, DATA, Processor
 
@@ -117,7 +118,10 @@ def said(listing: str) -> list[str]:
 @pytest.mark.parametrize("listing", [UNIX, WINDOWS], ids=["unix", "windows"])
 def test_listings_say_what_the_code_does(listing: str) -> None:
     disassembler = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
-    found = [f"{i.mnemonic} {i.op_str}".strip() for i in disassembler.disasm(assemble(listing), 0)]
+    found = [
+        f"{i.mnemonic} {i.op_str}".strip()
+        for i in disassembler.disasm(assemble(listing, 0, {}, {}), 0)
+    ]
     assert found == said(listing)
 
 

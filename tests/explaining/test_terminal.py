@@ -9,7 +9,8 @@ import pytest
 from emuplugin.build import NEWEST, resolve_version
 from emuplugin.cli import main
 from emuplugin.cli.exit_codes import ExitCode
-from emuplugin.explaining.to_text import Style, cells, cut, story_lines, wrapped
+from emuplugin.explaining.to_text import Style, story_lines, wrapped
+from emuplugin.printable import cells, cut
 from tests.support.plugins import SOURCES, plugin_path
 
 from .conftest import Tell

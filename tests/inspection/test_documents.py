@@ -15,8 +15,9 @@ import pytest
 
 from emuplugin.build import NEWEST, resolve_version
 from emuplugin.cli import main
-from emuplugin.cli.inspect_text import cells, cut, cut_name, listing, table
+from emuplugin.cli.inspect_text import cut, cut_name, listing, table
 from emuplugin.inspection import Inspection
+from emuplugin.printable import cells
 from tests.support.plugins import plugin_path
 
 from .conftest import Inspect
