@@ -12,10 +12,9 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 
-from .host_code import HostCode, HostCodeError, is_supported
+from .host_code import HostCode, HostCodeError, is_supported, placed
 from .listing import assemble
 
-_CODE_AT = 4096
 # The hook's arguments: engine, address, size, and where the table lies minus the range's first
 # address times the size of a place.
 UNIX = """
@@ -41,7 +40,7 @@ class CodeCounts:
         if not is_supported():
             return
         try:
-            self.function = _counting_code().address + _CODE_AT
+            self.function = _counting_code().code
         except HostCodeError:
             return
         self._counts = (ctypes.c_uint64 * (end - start))()
@@ -70,8 +69,4 @@ class CodeCounts:
 def _counting_code() -> HostCode:
     """The code; one copy serves all tables."""
     listing = WINDOWS if sys.platform == "win32" else UNIX
-    content = assemble(listing, 0, {}, {})
-    code = HostCode(_CODE_AT + len(content), _CODE_AT, None)
-    ctypes.memmove(code.address + _CODE_AT, content, len(content))
-    code.seal()
-    return code
+    return placed(assemble(listing, 0, {}, {}))

@@ -16,7 +16,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from . import registers as reg
-from .host_code import HostCode, HostCodeError, is_supported
+from .host_code import HostCode, HostCodeError, placed
 from .listing import assemble
 from .registers import ENTER, READ, WRITE
 
@@ -241,23 +241,17 @@ UNIX = _ENTER_UNIX + _COMPARE + _LEAVE_UNIX
 WINDOWS = _ENTER_WINDOWS + _COMPARE + _LEAVE_WINDOWS
 #: The code for this host.
 LISTING = WINDOWS if sys.platform == "win32" else UNIX
-_PAGE = 4096
 
 
 @cache
 def _host_code() -> int | None:
     """The address of the code, the same for all engines; None where there can be none."""
-    if not is_supported():
-        return None
     try:
-        memory = HostCode(2 * _PAGE, _PAGE, None)
-        code = assemble(LISTING, 0, {}, {})
-        ctypes.memmove(memory.address + _PAGE, code, len(code))
-        memory.seal()
-    except HostCodeError:  # which the counting of instructions says already
+        memory = placed(assemble(LISTING, 0, {}, {}))
+    except HostCodeError:  # which the counting of instructions says, where it matters
         return None
     _kept.append(memory)
-    return memory.address + _PAGE
+    return memory.code
 
 
 _kept: list[HostCode] = []

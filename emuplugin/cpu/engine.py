@@ -217,7 +217,7 @@ class Engine:
         uclib.uc_ctl(self.handle, _CTL_TLB_FLUSH)
 
     def _flush_tlb(self) -> None:
-        uclib.uc_ctl(self.handle, _CTL_TLB_FLUSH)
+        self.adapt()
         self.stops.forget()
 
     def _flush_code(self) -> None:
@@ -366,7 +366,7 @@ class Engine:
             )
         self._cr2.values[0] = _NO_FAULT
         self._cr2.store()
-        uclib.uc_ctl(self.handle, _CTL_TLB_FLUSH)
+        self.adapt()
 
 
 def _no_kernel() -> None:

@@ -44,6 +44,11 @@ class HostCode:
         self._free = weakref.finalize(self, _release, self.address, size)
         self._free.atexit = False  # a thread may still run it then
 
+    @property
+    def code(self) -> int:
+        """Where the code begins."""
+        return self.address + self._writable
+
     def seal(self) -> None:
         """Make the code executable and no longer writable."""
         start, size = self.address + self._writable, self._size - self._writable
@@ -62,6 +67,17 @@ class HostCode:
     def close(self) -> None:
         """Give the memory back. None of the code may run afterwards."""
         self._free()
+
+
+def placed(content: bytes) -> HostCode:
+    """Code that works anywhere and has no data of its own, ready to run. Raises HostCodeError where
+    the host runs no code of ours."""
+    if not is_supported():
+        raise HostCodeError("the host's processor is not x86-64")
+    memory = HostCode(len(content), 0, None)
+    ctypes.memmove(memory.code, content, len(content))
+    memory.seal()
+    return memory
 
 
 def _allocate(size: int, near: int | None) -> int:

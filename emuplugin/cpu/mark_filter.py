@@ -11,10 +11,9 @@ import ctypes
 import sys
 from functools import cache
 
-from .host_code import HostCode, HostCodeError, is_supported
+from .host_code import HostCode, placed
 from .listing import assemble
 
-_CODE_AT = 4096
 # The hook's arguments: engine, address, size, cells. A cell each: the table minus the range's
 # first address; where to go for a marked one.
 UNIX = """
@@ -47,7 +46,7 @@ class MarkFilter:
     def __init__(self, start: int, end: int, target: int) -> None:
         """Raises HostCodeError where the host runs no code of ours."""
         self.start, self.end = start, end
-        self.function = _filter_code().address + _CODE_AT
+        self.function = _filter_code().code
         self._table = (ctypes.c_uint8 * (end - start))()
         table = (ctypes.addressof(self._table) - start) & 0xFFFFFFFFFFFFFFFF
         self._cells = _Cells(table, target)
@@ -61,11 +60,5 @@ class MarkFilter:
 @cache
 def _filter_code() -> HostCode:
     """The code; one copy serves all filters."""
-    if not is_supported():
-        raise HostCodeError("the host's processor is not x86-64")
     listing = WINDOWS if sys.platform == "win32" else UNIX
-    content = assemble(listing, 0, {}, {})
-    code = HostCode(_CODE_AT + len(content), _CODE_AT, None)
-    ctypes.memmove(code.address + _CODE_AT, content, len(content))
-    code.seal()
-    return code
+    return placed(assemble(listing, 0, {}, {}))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -18,12 +16,12 @@ from emuplugin.cli import main
 from emuplugin.cli.inspect_text import cut, cut_name, listing, table
 from emuplugin.inspection import Inspection
 from emuplugin.printable import cells
+from tests.support.headless import dom, needs_browser
 from tests.support.plugins import plugin_path
 
 from .conftest import Inspect
 
 SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "inspect-schema.json"
-BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome", "chromium-browser")
 
 
 @pytest.fixture(scope="module")
@@ -127,24 +125,13 @@ def test_what_a_plugin_holds_cannot_leave_the_data(sample: Inspection) -> None:
     assert "<" not in sample.to_html().partition('id="data">')[2].partition("</script>")[0]
 
 
-BROWSER = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-
-
 def rendered(page: Path, place: str) -> str:
     """The text that a browser shows at ``#place`` of a page."""
-    assert BROWSER is not None
-    done = subprocess.run(
-        [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=10000",
-         "--dump-dom", f"{page.as_uri()}#{place}"],
-        capture_output=True,
-        encoding="utf-8",
-        timeout=120,
-    )  # fmt: skip
-    body = done.stdout.partition("<main")[2].partition("</main>")[0].replace("<wbr>", "")
+    body = dom(page, place).partition("<main")[2].partition("</main>")[0].replace("<wbr>", "")
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body))
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no browser is installed")
+@needs_browser
 def test_the_page_in_a_browser(newest: str, tmp_path: Path) -> None:
     from emuplugin.inspection import inspect
 

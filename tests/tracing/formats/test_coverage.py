@@ -21,12 +21,11 @@ from emuplugin.errors import ConfigurationError
 from emuplugin.tracing import Trace
 from emuplugin.tracing.formats import save
 from emuplugin.tracing.formats.source_lines import SourceFile, source_files
+from tests.support.headless import dom, needs_browser
 from tests.support.plugins import SOURCES, plugin_path
 
 FIXTURE = SOURCES / "covered"
 PLUGIN, SHAPES = "example.com/covered/plugin.go", "example.com/covered/shapes/shapes.go"
-BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome", "chromium-browser")
-BROWSER = next((path for name in BROWSERS if (path := shutil.which(name))), None)
 
 
 @cache
@@ -396,18 +395,11 @@ def test_without_the_source_there_is_its_machine_code(go_version: str, tmp_path:
     assert any(c == 0 for part in plugin["code"].values() for _, _, c in part)
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no browser is installed")
+@needs_browser
 def test_the_page_in_a_browser(go_version: str, tmp_path: Path) -> None:
     path = tmp_path / "t.html"
     save(traced(go_version), path, sources=FIXTURE)
-    assert BROWSER is not None
-    shown = subprocess.run(
-        [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=5000",
-         "--dump-dom", f"{path.as_uri()}#1:110"],
-        capture_output=True,
-        encoding="utf-8",
-        timeout=120,
-    ).stdout  # fmt: skip
+    shown = dom(path, "1:110")
     assert re.search(r'<tr class="miss at" id="line-110"><td class="number">110</td>', shown)
     assert re.search(r'<tr class="hit" id="line-118">', shown)
     assert '<span class="k">return</span>' in shown

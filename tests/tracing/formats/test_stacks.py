@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -17,14 +15,13 @@ from emuplugin.tracing import events as e
 from emuplugin.tracing.formats import save
 from emuplugin.tracing.formats.flame import svg
 from emuplugin.tracing.formats.weights import weigh
+from tests.support.headless import dom, needs_browser
 
 from .made import NASTY, trace_of
 
 F = e.Frame("main.F", "f.go", 7, 1)
 G = e.Frame("main.g", "f.go", 12, 2)
 SVG = "{http://www.w3.org/2000/svg}"
-BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome", "chromium-browser")
-BROWSER = next((path for name in BROWSERS if (path := shutil.which(name))), None)
 
 
 def call(time: int, goroutine: int, function: str, depth: int) -> e.Call:
@@ -149,18 +146,11 @@ def test_very_deep_stacks_end() -> None:
     assert found["main.f499 (5 instructions, 100.00%)"][2] == 1180
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no browser is installed")
+@needs_browser
 def test_the_picture_in_a_browser(tmp_path: Path) -> None:
     path = tmp_path / "t.svg"
     samples = [e.Sample((G, F), 1, 1), e.Sample((F,), 2, 1)]
     save(trace_of([], samples, every=100), path)
-    assert BROWSER is not None
-    done = subprocess.run(
-        [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=5000",
-         "--dump-dom", f"{path.as_uri()}#search=main.g"],
-        capture_output=True,
-        encoding="utf-8",
-        timeout=120,
-    )  # fmt: skip
-    assert "1 boxes match, 50.00%" in done.stdout
-    assert len(re.findall(r'class="box found"', done.stdout)) == 1
+    shown = dom(path, "search=main.g")
+    assert "1 boxes match, 50.00%" in shown
+    assert len(re.findall(r'class="box found"', shown)) == 1
