@@ -14,6 +14,7 @@ from .errors import BusyError, ClosedError, OpenError, SnapshotError, StaleError
 from .guest_files import GuestFiles
 from .isolation.info import Isolation
 from .life import Life
+from .opening import open_in, reopen
 from .plugin import Plugin
 from .runtime_shims.kernel.linux import NSIG
 from .runtime_shims.kernel.signals import NUMBERS
@@ -151,8 +152,6 @@ class Machine:
         Raises OpenError and its kinds for files that cannot be opened, InitError (with the cause)
         when an init function fails; a failure is remembered and raised again.
         """
-        from .opening import open_in
-
         with self._lock:
             self.life.check_alive()
             return open_in(self, os.fspath(path))
@@ -166,8 +165,6 @@ class Machine:
         standard input stays written and read. If an init function fails now, InitError is raised
         and the machine is dead. Raises BusyError from inside a call.
         """
-        from .opening import reopen
-
         with self._lock:
             self._check_between_calls("reset")
             base, self._base = self._base, None

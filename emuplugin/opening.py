@@ -108,7 +108,7 @@ def _open(machine: Machine, path: str, contents: bytes | None) -> Plugin:
     plugin.timings.update(timings | _run_inits(machine, module))
     if first:
         start = perf_counter()
-        plugin.not_cached = keep(machine.program, path, machine.sandbox)
+        plugin.keeping = keep(machine.program, path, machine.sandbox)
         plugin.timings["put into the cache"] = perf_counter() - start
     return plugin
 

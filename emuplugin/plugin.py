@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -31,9 +31,10 @@ class Plugin:
         self.path = path
         self.plugin_path = module.plugin_path
         self.timings: dict[str, float] = {}
-        #: Whether it was opened from the cache, and why it was not put there (empty if it was).
+        #: Whether it was opened from the cache.
         self.from_cache = False
-        self.not_cached = ""
+        #: What waits until it is in the cache, and returns why it is not.
+        self.keeping: Callable[[], str] = str
         self.bind(module)
 
     def bind(self, module: Module) -> None:
@@ -55,6 +56,12 @@ class Plugin:
         self._expired = True
         for symbol in self._symbols.values():
             symbol.expire()
+
+    @property
+    def not_cached(self) -> str:
+        """Why the plugin was not put into the cache; empty if it was, or came from there. It is put
+        there while it is in use already: this waits for that."""
+        return self.keeping()
 
     @property
     def module(self) -> Module:

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 
 from emuplugin.cpu.host_pages import PAGE_SHIFT, PAGE_SIZE
 from emuplugin.cpu.page_store import PageStore, Run
+from emuplugin.cpu.physical import PhysicalMemory
 from emuplugin.elf.digest import new_digest
 
 MAGIC = b"emuplugin machine 1\n"
@@ -30,19 +31,27 @@ class BadEntryError(Exception):
     """The file is not what an entry is."""
 
 
+def copies(memory: PhysicalMemory) -> list[tuple[Run, bytes]]:
+    """All runs of pages that are not zero, as they are now."""
+    found = []
+    for start, count in memory.used():
+        part = memory.bytes[start << PAGE_SHIFT : (start + count) << PAGE_SHIFT]
+        found.append(((start, count), part.tobytes()))
+    return found
+
+
 def write(
-    file: BinaryIO, description: Mapping[str, Any], memory: memoryview, runs: Sequence[Run]
+    file: BinaryIO, description: Mapping[str, Any], pages: Sequence[tuple[Run, bytes]]
 ) -> None:
     """Write an entry to a new file."""
-    parts = [memory[start << PAGE_SHIFT : (start + count) << PAGE_SHIFT] for start, count in runs]
     digest = new_digest()
-    for part in parts:
+    for _, part in pages:
         digest.update(part)
-    whole = {**description, "runs": list(runs), "pages": digest.hexdigest()}
+    whole = {**description, "runs": [run for run, _ in pages], "pages": digest.hexdigest()}
     text = json.dumps(whole, separators=(",", ":")).encode()
     file.write(MAGIC + f"{len(text)} {new_digest(text).hexdigest()}\n".encode() + text)
     file.write(bytes(-file.tell() % PAGE_SIZE))
-    for part in parts:
+    for _, part in pages:
         file.write(part)
 
 

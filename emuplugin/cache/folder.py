@@ -41,9 +41,14 @@ class Stamp(NamedTuple):
             status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
         )
 
+    @property
+    def settled(self) -> int:
+        """The first time at which a look is later than every change."""
+        return max(self.modified, self.changed) + _TICK + 1
+
     def proves(self, looked: int) -> bool:
         """Whether a look at that time (nanoseconds) was later than every change."""
-        return looked - max(self.modified, self.changed) > _TICK
+        return looked >= self.settled
 
 
 class Link(NamedTuple):

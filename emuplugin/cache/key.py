@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 import unicorn
+from unicorn.unicorn_py3.unicorn import uclib
 
 import emuplugin
 from emuplugin.cpu.host_code import is_supported
@@ -22,12 +23,12 @@ _PARTS = ("cpu", "elf", "runtime_shims", "snapshots", "cache")
 
 def key_of(path: str, contents: str, sandbox: Sandbox) -> str:
     """The name of the entry for a file's real path and the digest of its contents."""
-    return _digest([path, contents, _describe(sandbox), *_ours()])
+    return _digest([path, contents, _describe(sandbox), _ours()])
 
 
 def link_of(path: str, sandbox: Sandbox) -> str:
     """The name of what leads to the entry while the file is not touched."""
-    return _digest([path, _describe(sandbox), *_ours()])
+    return _digest([path, _describe(sandbox), _ours()])
 
 
 def _describe(sandbox: Sandbox) -> list[Any]:
@@ -56,21 +57,36 @@ def _digest(parts: list[Any]) -> str:
 
 
 @cache
-def _ours() -> tuple[object, ...]:
-    """What stands for us: versions, and our files by size and time, so that who changes the code
-    need not clear the cache. Whether instructions are counted, because it is seen in the clock."""
+def _ours() -> str:
+    """What stands for us and the engine: versions, our files and its library by size and time, so
+    that who changes the code need not clear the cache. Whether instructions are counted, because it
+    is seen in the clock."""
     folder = os.path.dirname(emuplugin.__file__)
     files = [*_files(folder, deep=False)]
     for part in _PARTS:
         files += _files(os.path.join(folder, part), deep=True)
-    return emuplugin.__version__, unicorn.__version__, sys.byteorder, is_supported(), sorted(files)
+    return _digest(
+        [
+            emuplugin.__version__, sys.byteorder, is_supported(), sorted(files),
+            unicorn.__version__, *_library(),
+        ]
+    )  # fmt: skip
+
+
+def _library() -> tuple[int, int]:
+    """Size and time of the engine's library, where it tells its place."""
+    try:
+        status = os.stat(uclib._name)
+    except OSError:
+        return 0, 0
+    return status.st_size, status.st_mtime_ns
 
 
 def _files(folder: str, *, deep: bool) -> Iterator[tuple[str, int, int]]:
-    """Name, size and time of the modules in a folder."""
+    """Name, size and time of the modules, and of their data, in a folder."""
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.endswith(".py"):
+            if entry.name.endswith((".py", ".json")):
                 status = entry.stat()
                 yield entry.path[len(folder) :], status.st_size, status.st_mtime_ns
             elif deep and entry.name != "__pycache__" and entry.is_dir():

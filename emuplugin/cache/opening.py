@@ -12,7 +12,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from emuplugin.cpu.page_store import PageStore
+from emuplugin.cpu.engine_probe import assume, internals
+from emuplugin.cpu.page_store import PageStore, Run
 from emuplugin.elf.deferred import DeferredFile
 from emuplugin.elf.digest import new_digest
 from emuplugin.elf.file import ElfFile
@@ -21,9 +22,10 @@ from emuplugin.runtime_shims.program import Program
 from emuplugin.sandbox import Sandbox
 from emuplugin.snapshots.saved import NotSavedError, load, load_build_info, save
 
-from .entry import BadEntryError, check_pages, read, write
+from .entry import BadEntryError, check_pages, copies, read, write
 from .folder import CacheFolder, Link, Stamp
 from .key import key_of, link_of
+from .writer import writer
 
 #: ``off`` switches the cache off; a path says where it is.
 SWITCH = "EMUPLUGIN_CACHE"
@@ -78,6 +80,7 @@ def find(path: str, sandbox: Sandbox) -> Kept | None:
     if where is None or not sandbox.repeats or not where.is_ours():
         return None
     name = link_of(path, sandbox)
+    writer.wait(name)
     link = where.find(name)
     if link is None:
         return None
@@ -118,41 +121,61 @@ def _find(where: CacheFolder, name: str, link: Link, path: str, sandbox: Sandbox
             where.used(name)
     try:
         file.set_build_info(load_build_info(description["description"]))
+        assume(description["engine"])
         return Kept(description["description"], store, file, partial(where.discard, link.entry))
     except _SENSELESS as error:
         raise BadEntryError("its description is no description") from error
 
 
-def keep(program: Program, path: str, sandbox: Sandbox) -> str:
-    """Keep a machine whose first plugin was just opened. Why it was not kept; empty if it was."""
+def keep(program: Program, path: str, sandbox: Sandbox) -> Callable[[], str]:
+    """Keep a machine whose first plugin was just opened: as it is now, though it is written while
+    the plugin is in use already. What waits for that, and returns why it was not kept; empty if it
+    was."""
     where = folder()
     if where is None:
-        return "the cache is switched off"
+        return lambda: "the cache is switched off"
     try:
         description = save(program)
     except NotSavedError as error:
-        return str(error)
+        reason = str(error)
+        return lambda: reason
     (module,) = program.modules
-    file = module.image.file
+    kept = _Keeping(
+        path,
+        sandbox,
+        module.image.file,
+        {"path": path, "go": program.build_info.go_version, "engine": internals()},
+        description,
+        copies(program.process.physical),
+    )
+    return writer.write(link_of(path, sandbox), partial(_write, where, kept))
+
+
+class _Keeping(NamedTuple):
+    """What an entry is made of."""
+
+    path: str
+    sandbox: Sandbox
+    file: ElfFile
+    about: dict[str, Any]
+    description: dict[str, Any]
+    pages: list[tuple[Run, bytes]]
+
+
+def _write(where: CacheFolder, kept: _Keeping) -> str:
+    """Put it into the cache. Why that was not possible, or nothing."""
+    file = kept.file
     try:
-        status = os.stat(path)
-        looked = time.time_ns()
         contents = new_digest(file.data).hexdigest()
-        entry = key_of(path, contents, sandbox)
-        physical = program.process.physical
-        runs = physical.used()
-        whole = {
-            "entry": entry,
-            "path": path,
-            "go": program.build_info.go_version,
-            "description": description,
-        }
-        pages = where.keep(entry, lambda out: write(out, whole, physical.bytes, runs))
-        if status.st_size != len(file.data):
+        entry = key_of(kept.path, contents, kept.sandbox)
+        whole = {"entry": entry, **kept.about, "description": kept.description}
+        pages = where.keep(entry, lambda out: write(out, whole, kept.pages))
+        stamp = Stamp.of(os.stat(kept.path))
+        if file.status is None or stamp != Stamp.of(file.status):
             return "the file was changed meanwhile"
-        # Not proved yet: the file was read before, and may have been changed since.
-        link = Link(contents, entry, Stamp.of(status), 0, pages, looked)
-        where.link(link_of(path, sandbox), link)
+        # The entry is what we have just written, so it was looked at.
+        link = Link(contents, entry, stamp, file.looked, pages, pages.settled)
+        where.link(link_of(kept.path, kept.sandbox), link)
     except OSError as error:
         return f"the cache cannot be written: {error}"
     return ""

@@ -23,6 +23,7 @@ import ctypes
 import struct
 import sys
 from functools import cache
+from itertools import repeat
 
 from .engine_internals import Translations
 from .listing import assemble
@@ -120,7 +121,7 @@ _LEAVE_WINDOWS = """
 #   ret
 #   undo: mov eax, n
 #   jmp exit
-_STUB = struct.Struct("<3siI 3s 1sI 1si")
+_STUB = struct.Struct("<3siI 3s 1sI 1si 40s")
 
 # The hook for new blocks: (engine, struct uc_tb { u64 pc; u16 icount, size; } *, previous, cells).
 _ENTER_UNIX = """
@@ -276,20 +277,23 @@ class CountingCode:
         append(_ENTER_WINDOWS if _WINDOWS else _ENTER_UNIX)
         append(_PATCHER)
         self.stubs = align(_STUB_SIZE)
-        content += b"".join(
-            _stub(count, self.stubs + count * _STUB_SIZE).ljust(_STUB_SIZE, b"\xcc")
-            for count in range(MAX_INSTRUCTIONS + 1)
+        self.content = bytes(content) + _stubs(self.stubs)
+
+
+def _stubs(at: int) -> bytes:
+    """The stubs for all lengths, the first at the offset ``at`` from the cells."""
+    remaining, leave = CELL["remaining"] - (at + 11), CODE_AT - (at + _UNDO + 10)
+    lengths = range(MAX_INSTRUCTIONS + 1)
+    end = MAX_INSTRUCTIONS * _STUB_SIZE + 1
+    return b"".join(
+        map(
+            _STUB.pack,
+            repeat(b"\x48\x81\x2d"), range(remaining, remaining - end, -_STUB_SIZE), lengths,
+            repeat(b"\x78\x01\xc3"),
+            repeat(b"\xb8"), lengths,
+            repeat(b"\xe9"), range(leave, leave - end, -_STUB_SIZE),
+            repeat(b"\xcc" * (_STUB_SIZE - _UNDO - 10)),
         )
-        self.content = bytes(content)
-
-
-def _stub(count: int, at: int) -> bytes:
-    remaining = CELL["remaining"]
-    return _STUB.pack(
-        b"\x48\x81\x2d", remaining - (at + 11), count,
-        b"\x78\x01\xc3",
-        b"\xb8", count,
-        b"\xe9", CODE_AT - (at + _UNDO + 10),
     )  # fmt: skip
 
 

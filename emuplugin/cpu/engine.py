@@ -24,6 +24,7 @@ from . import registers as reg
 from .address_space import PROT_READ, AddressSpace
 from .cpuid import cpuid
 from .engine_internals import stop_only_between_instructions, translations_far_away
+from .engine_probe import internals_of
 from .faults import Fault, FaultKind, classify
 from .paging import WRITABLE
 from .port_io import ForbiddenInstruction, forbid
@@ -99,7 +100,8 @@ class Engine:
             )
         self.handle: ctypes.c_void_p = self._uc._uch
         self.closed = False
-        stop_only_between_instructions(self._uc)
+        internals = internals_of(self._uc)
+        stop_only_between_instructions(self._uc, internals)
         self.on_syscall: Callable[[], None] = _no_kernel
         self.on_interrupt: Callable[[KeyboardInterrupt], None] | None = None
         self.traps: set[int] = set()
@@ -116,7 +118,7 @@ class Engine:
         space.flush_code = self._flush_code
         self._enter_user_mode(system_page)
         #: How runs are stopped, and how many instructions have run.
-        self.stops: Stops = stops(self._uc, _TRANSLATIONS)
+        self.stops: Stops = stops(self._uc, _TRANSLATIONS, internals)
         self.stops.arm(_UNLIMITED)
         system_calls = self._system_calls()
         next(system_calls)

@@ -1,6 +1,4 @@
-"""What lies inside Unicorn and is not in its interface, found by observation of a probe.
-
-Two things are made use of:
+"""What lies inside Unicorn and is not in its interface, and what we make of it.
 
 * The engine emits, behind every guest memory access, a call that looks whether somebody asked it
   to stop, and if so leaves with RIP at the instruction whose access has just happened. A stop from
@@ -13,8 +11,7 @@ Two things are made use of:
 * Of other helpers, those that the library exports by name, better ones can be made
   (:mod:`helper_code`), when it is known where the engine keeps the guest's registers.
 
-Nothing of this is assumed: each place is the only one that behaves as expected in a probe, or
-there is none, and the engine is used as it comes or refused.
+Where all this is, :mod:`engine_probe` finds out.
 """
 
 from __future__ import annotations
@@ -23,47 +20,22 @@ import ctypes
 import mmap
 import struct
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import cache
 from typing import NamedTuple
 
 import unicorn
-from unicorn import x86_const
 from unicorn.unicorn_py3.unicorn import uclib
 
-from .host_code import HostCode, HostCodeError, is_supported
-
-# The four flags hook_insert, first_tb, no_exit_request, init_done lie side by side, in a word of
-# their own before the jmp_bufs, and a first run changes them from 0,0,0,1 to 0,1,0,1.
-_BEFORE, _AFTER = b"\0\0\0\1", b"\0\1\0\1"
-_FLAG_IN_WORD = 2
-# The flags lie at 2 KiB into a structure of more than 15 KiB.
-_FLAGS_WITHIN, _STRUCTURE = 4096, 15360
+#: The four flags hook_insert, first_tb, no_exit_request, init_done lie side by side, in a word of
+#: their own, and are so when nothing was translated yet.
+FLAGS_AT_FIRST = b"\0\0\0\1"
+#: Which of them is no_exit_request.
+FLAG_IN_WORD = 2
 _ON = b"\1"
-# Two blocks of code for the probe, each ending in a jump to a ``hlt``: address and instructions.
-_BLOCKS = ((0x1010, 4, b"\x90\x90\x90\xeb\x03"), (0x1100, 3, b"\x90\x90\xeb\x04"))
-_HLT = b"\xf4"
-# struct TranslationBlock (exec/exec-all.h): pc, ..., u16 size, u16 icount, ..., tc.ptr, tc.size.
-_SIZES, _CODE = struct.Struct("<HH"), struct.Struct("<QQ")
-_SIZES_AT, _CODE_AT = 0x14, 0x20
-#: Descriptions of blocks, and the code behind them, begin at multiples of this.
-_ALIGNMENT = 64
-_NEAR = 1 << 16
-_FLAGS_AT = 0x10
 # Farther than a direct call reaches, and so many nearer places are taken at most.
 _FAR, _PLACES = 1 << 32, 64
-# Bytes for the translations of the other probe.
-_BUFFER = 1 << 24
 _NORESERVE = getattr(mmap, "MAP_NORESERVE", 0)
-# Code for the other probe: a jump, and where it goes.
-_JUMP, _TARGETS = 0x1010, (0x1100, 0x1200)
-# Bytes of the engine's state in which RIP and the flags lie, and a flag that users may change.
-_STATE, _AC = 512, 0x40000
-_SENTINEL = 0x5EED_1234_5678_5EED
-# float_status (fpu/softfloat-types.h), flags of its exceptions and a mode; ZF as helpers set it.
-_ROUNDING_IN_STATUS, _FLAGS_IN_STATUS = 1, 2
-_INEXACT, _UPWARD, _ZF = b"\x20", b"\x02", b"\x40"
 
 
 class Translations(NamedTuple):
@@ -75,97 +47,39 @@ class Translations(NamedTuple):
     code: int
 
 
-class _Probe:
-    """A small engine, watched while it runs two blocks."""
+class Registers(NamedTuple):
+    """Where the engine keeps what helpers need, as offsets in what they get as their first
+    argument: RAX, RDX, RIP, RFLAGS, the flags of the processor's mode, the state of SSE's
+    arithmetic, and the result of the last comparison."""
 
-    def __init__(self) -> None:
-        self._uc = uc = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
-        uc.mem_map(0x1000, 4096)
-        self.address = uc._uch.value
-        self.snapshots = [self._snapshot()]
-        for address, _, code in _BLOCKS:
-            uc.mem_write(address, code)
-            uc.mem_write(address + len(code) + code[-1], _HLT)
-            uc.emu_start(address, 0)
-            self.snapshots.append(self._snapshot())
-
-    def _snapshot(self) -> bytes:
-        return ctypes.string_at(self.address, _STRUCTURE)
+    rax: int
+    rdx: int
+    eip: int
+    eflags: int
+    hflags: int
+    sse: int
+    cc_src: int
 
 
-class _Findings(NamedTuple):
+class Internals(NamedTuple):
+    """What is known of a build of the engine: where in its structure the flag is that is said
+    above, where translated blocks are, and where registers; None if they are not as expected."""
+
     flag: int
     translations: Translations | None
+    registers: Registers | None
 
 
-@cache
-def _findings() -> _Findings:
-    probe = _Probe()
-    return _Findings(_flag_offset(probe.snapshots), _translations(probe.snapshots))
+def has_flag(uc: unicorn.Uc, internals: Internals) -> bool:
+    """Whether the flag of ``uc`` can be where it is said to be. Only when memory is mapped (that
+    initialises the engine) and before any code is translated."""
+    word = ctypes.string_at(uc._uch.value + internals.flag - FLAG_IN_WORD, len(FLAGS_AT_FIRST))
+    return word == FLAGS_AT_FIRST
 
 
-def _flag_offset(snapshots: list[bytes]) -> int:
-    """Offset of ``no_exit_request`` in the engine's structure."""
-    before, after, _ = snapshots
-    places = [
-        at
-        for at in range(0, _FLAGS_WITHIN, 4)
-        if before[at : at + 4] == _BEFORE and after[at : at + 4] == _AFTER
-    ]
-    if len(places) != 1:
-        raise RuntimeError(
-            f"this build of Unicorn ({unicorn.__version__}) is laid out in a way that emuplugin "
-            "does not know; install unicorn 2.1.4"
-        )
-    return places[0] + _FLAG_IN_WORD
-
-
-def stop_only_between_instructions(uc: unicorn.Uc) -> None:
-    """Make ``uc_emu_stop`` from any thread exact for ``uc``.
-
-    Call it when memory is mapped (that initialises the engine) and before any code is translated.
-    """
-    ctypes.memmove(uc._uch.value + _findings().flag, _ON, 1)
-
-
-def translations() -> Translations | None:
-    """Where translated blocks are; None if they are not as expected."""
-    return _findings().translations
-
-
-def _translations(snapshots: list[bytes]) -> Translations | None:
-    """The pointer to the last block is null in a new engine, then points to the first block of the
-    probe, then to the second, which was translated soon after it.
-    """
-    words = [struct.unpack(f"<{_STRUCTURE // 8}Q", image) for image in snapshots]
-    found = [
-        Translations(8 * index, _code_offset(first, second))
-        for index, (new, first, second) in enumerate(zip(*words, strict=True))
-        if not new
-        and first
-        and not (first | second) % _ALIGNMENT
-        and 0 < second - first < _NEAR
-        and _code_offset(first, second)
-    ]
-    return found[0] if len(found) == 1 else None
-
-
-def _code_offset(*blocks: int) -> int:
-    """How far behind the descriptions at ``blocks`` code begins; 0 if they are none of the
-    probe's."""
-    offsets = set()
-    for block, (address, count, code) in zip(blocks, _BLOCKS, strict=True):
-        image = ctypes.string_at(block, _CODE_AT + _CODE.size)
-        start, size = _CODE.unpack_from(image, _CODE_AT)
-        if (
-            int.from_bytes(image[:8], "little") != address
-            or _SIZES.unpack_from(image, _SIZES_AT) != (len(code), count)
-            or not 0 < size < _NEAR
-        ):
-            return 0
-        offsets.add(start - block)
-    offset: int = offsets.pop()
-    return 0 if offsets or not 0 < offset < 4096 or offset % _ALIGNMENT else offset
+def stop_only_between_instructions(uc: unicorn.Uc, internals: Internals) -> None:
+    """Make ``uc_emu_stop`` from any thread exact for ``uc``; see :func:`has_flag` for when."""
+    ctypes.memmove(uc._uch.value + internals.flag, _ON, 1)
 
 
 def last_block(uc: unicorn.Uc, places: Translations) -> int:
@@ -214,20 +128,6 @@ def translations_far_away(size: int) -> Iterator[None]:
         yield
 
 
-class Registers(NamedTuple):
-    """Where the engine keeps what helpers need, as offsets in what they get as their first
-    argument: RAX, RDX, RIP, RFLAGS, the flags of the processor's mode, the state of SSE's
-    arithmetic, and the result of the last comparison."""
-
-    rax: int
-    rdx: int
-    eip: int
-    eflags: int
-    hflags: int
-    sse: int
-    cc_src: int
-
-
 def helper(name: str) -> int:
     """The address of one of the engine's helpers; 0 if the library does not tell."""
     try:
@@ -235,138 +135,3 @@ def helper(name: str) -> int:
     except AttributeError:
         return 0
     return ctypes.cast(function, ctypes.c_void_p).value or 0
-
-
-@cache
-def registers() -> Registers | None:
-    """Where registers are; None if that is not clear, or helpers are called another way than on
-    Unix."""
-    places = translations()
-    if places is None or not is_supported() or sys.platform == "win32":
-        return None
-    if not all(map(helper, ("lookup_tb_ptr", "addsd", "ucomisd", "rdtsc"))):
-        return None
-    try:
-        state = _Watched(places)
-        rax, rdx = map(state.general, (x86_const.UC_X86_REG_RAX, x86_const.UC_X86_REG_RDX))
-        return Registers(rax, rdx, state.eip(), state.eflags(), state.hflags(), *_float_state())
-    except (ValueError, HostCodeError):
-        return None
-
-
-def _float_state() -> tuple[int, int]:
-    """Offsets of the state of SSE's arithmetic and of the result of a comparison: what helpers
-    change that are called with an empty state. Raises ValueError if that is not clear."""
-    state, a, b = (ctypes.create_string_buffer(size) for size in (1 << 16, 64, 64))
-    function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
-
-    def changed(name: str, left: float, right: float) -> int:
-        struct.pack_into("<d", a, 0, left)
-        struct.pack_into("<d", b, 0, right)
-        function(helper(name))(state, a, b)
-        image = state.raw
-        (_,) = image.strip(b"\0")  # one byte has changed
-        return len(image.rstrip(b"\0")) - 1
-
-    flags = changed("addsd", 1.0, 2.0**-60)
-    sse = flags - _FLAGS_IN_STATUS
-    state[sse + _ROUNDING_IN_STATUS] = _UPWARD
-    struct.pack_into("<d", a, 0, 1.0)
-    function(helper("addsd"))(state, a, b)
-    if state[flags] != _INEXACT or struct.unpack_from("<d", a)[0] <= 1.0:
-        raise ValueError("the state of arithmetic is not as expected")
-    ctypes.memset(state, 0, len(state))
-    cc_src = changed("ucomisd", 1.0, 1.0)
-    if state[cc_src] != _ZF:
-        raise ValueError("comparisons are not as expected")
-    return sse, cc_src
-
-
-class _Watched:
-    """A small engine of which is known where it keeps its registers."""
-
-    def __init__(self, places: Translations) -> None:
-        with translations_far_away(_BUFFER):
-            self._uc = uc = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
-            uc.ctl_set_tcg_buffer_size(_BUFFER)
-            uc.mem_map(0x1000, 4096)
-        uc.mem_write(_JUMP, b"\xff\xe0")  # jmp rax
-        for address in _TARGETS:
-            uc.mem_write(address, _HLT)
-        self._run(_TARGETS[0])
-        self._block = self._block_of(last_block(uc, places), places)
-        start, size = _CODE.unpack_from(ctypes.string_at(self._block, 64), _CODE_AT)
-        lookup = helper("lookup_tb_ptr").to_bytes(8, "little")
-        slot = start + ctypes.string_at(start, size).index(lookup)
-        # Two cells, and code: mov [rip + first], rdi; jmp [rip + second].
-        recorder = HostCode(8192, 4096, None)
-        code = b"\x48\x89\x3d" + struct.pack("<i", -4096 - 7)
-        code += b"\xff\x25" + struct.pack("<i", 8 - 4096 - 13)
-        ctypes.memmove(recorder.address + 8, lookup, 8)
-        ctypes.memmove(recorder.address + 4096, code, len(code))
-        recorder.seal()
-        ctypes.memmove(slot, (recorder.address + 4096).to_bytes(8, "little"), 8)
-        self._run(_TARGETS[0])
-        self._state = int.from_bytes(ctypes.string_at(recorder.address, 8), "little")
-        ctypes.memmove(slot, lookup, 8)
-        recorder.close()
-        if not self._state:
-            raise ValueError("the helper was not called")
-
-    def _run(self, target: int) -> None:
-        self._uc.reg_write(x86_const.UC_X86_REG_RAX, target)
-        self._uc.emu_start(_JUMP, 0)
-
-    @staticmethod
-    def _block_of(near: int, places: Translations) -> int:
-        start = near & -4096
-        for block in range(start, start + _NEAR, _ALIGNMENT):
-            image = ctypes.string_at(block, 64)
-            if (
-                int.from_bytes(image[:8], "little") == _JUMP
-                and _CODE.unpack_from(image, _CODE_AT)[0] == block + places.code
-            ):
-                return block
-        raise ValueError("a block was not found")
-
-    def _words(self, form: str) -> list[int]:
-        """The state as words of the size ``form`` (of struct)."""
-        count = _STATE // struct.calcsize(form)
-        return list(struct.unpack(f"<{count}{form}", ctypes.string_at(self._state, _STATE)))
-
-    def general(self, register: int) -> int:
-        """Offset of a general register."""
-        self._uc.reg_write(register, _SENTINEL)
-        found = 8 * _only(at for at, word in enumerate(self._words("Q")) if word == _SENTINEL)
-        self._uc.reg_write(register, 0)
-        return found
-
-    def eip(self) -> int:
-        """Offset of RIP."""
-        seen = []
-        for target in _TARGETS:
-            self._run(target)
-            rip = self._uc.reg_read(x86_const.UC_X86_REG_RIP)
-            seen.append({at for at, word in enumerate(self._words("Q")) if word == rip})
-        return 8 * _only(set.intersection(*seen))
-
-    def eflags(self) -> int:
-        """Offset of RFLAGS, of which AC can be changed at will."""
-        self._uc.reg_write(x86_const.UC_X86_REG_EFLAGS, 0x202)
-        before = self._words("I")
-        self._uc.reg_write(x86_const.UC_X86_REG_EFLAGS, 0x202 | _AC)
-        after = self._words("I")
-        self._uc.reg_write(x86_const.UC_X86_REG_EFLAGS, 0x202)
-        pairs = enumerate(zip(before, after, strict=True))
-        return 4 * _only(at for at, (old, new) in pairs if old ^ new == _AC)
-
-    def hflags(self) -> int:
-        """Offset of the flags of the processor's mode, which a block has a copy of."""
-        flags = int.from_bytes(ctypes.string_at(self._block + _FLAGS_AT, 4), "little")
-        return 4 * _only(at for at, word in enumerate(self._words("I")) if flags and word == flags)
-
-
-def _only(found: Iterable[int]) -> int:
-    """The only one of ``found``. Raises ValueError if there are more, or none."""
-    (one,) = found
-    return one

@@ -25,14 +25,7 @@ from .counting_code import (
     Cells,
     counting_code,
 )
-from .engine_internals import (
-    Translations,
-    helper,
-    helper_called,
-    last_block,
-    registers,
-    translations,
-)
+from .engine_internals import Internals, helper, helper_called, last_block
 from .helper_code import HELPERS, HelperCode, helper_code
 from .host_code import HostCode, HostCodeError, is_supported
 
@@ -109,16 +102,16 @@ class Stops(Protocol):
         """The engine is gone."""
 
 
-def stops(uc: unicorn.Uc, buffer_size: int) -> Stops:
+def stops(uc: unicorn.Uc, buffer_size: int, internals: Internals) -> Stops:
     """The best way to stop ``uc``, which has run one block and has ``buffer_size`` bytes for
     translations."""
-    places = translations() if is_supported() else None
+    places = internals.translations if is_supported() else None
     if places is not None:
         block = last_block(uc, places)
         asked = helper_called(block, places, ZERO_ARGUMENT) if block else 0
         if asked:
             try:
-                return _CountedStops(uc, places, block, asked, buffer_size)
+                return _CountedStops(uc, internals, block, asked, buffer_size)
             except HostCodeError as error:
                 warnings.warn(
                     f"instructions are estimated, and runs do not repeat: {error}",
@@ -134,11 +127,12 @@ class _CountedStops:
     exact = True
 
     def __init__(
-        self, uc: unicorn.Uc, places: Translations, block: int, asked: int, buffer_size: int
+        self, uc: unicorn.Uc, internals: Internals, block: int, asked: int, buffer_size: int
     ) -> None:
         self._handle = uc._uch
+        _, places, found = internals
+        assert places is not None
         code = counting_code(places)
-        found = registers()
         far = abs(asked - block) > _DIRECT + buffer_size
         helpers = (
             helper_code(CODE_AT + len(code.content), places.code, found) if found and far else None

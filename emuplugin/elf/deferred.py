@@ -24,8 +24,7 @@ class DeferredFile(ElfFile):
         flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
         self._fd = os.open(path, flags | getattr(os, "O_BINARY", 0))
         self._close = weakref.finalize(self, os.close, self._fd)
-        #: Of the file that was opened.
-        self.status = os.fstat(self._fd)
+        self.status: os.stat_result = os.fstat(self._fd)
 
     def set_build_info(self, info: BuildInfo) -> None:
         """What is known of the build."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import stat
+import time
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -48,6 +49,11 @@ class ElfFile:
     while it is open must not end the process with SIGBUS.
     """
 
+    #: Of the file that was opened, and when that was, in nanoseconds since 1970, both before it was
+    #: read. None and 0 for contents that come from elsewhere.
+    status: os.stat_result | None = None
+    looked = 0
+
     def __init__(self, data: bytes | bytearray | mmap.mmap | memoryview, path: str = "") -> None:
         self.path = path
         self.data = memoryview(data).toreadonly()
@@ -65,8 +71,12 @@ class ElfFile:
         raises. The errors carry ``path``.
         """
         name = os.fspath(path)
+        looked = time.time_ns()
         try:
-            return cls(_read(name), name)
+            data, status = _read(name)
+            file = cls(data, name)
+            file.status, file.looked = status, looked
+            return file
         except OpenError as error:
             error.path = error.path or name
             raise
@@ -239,8 +249,9 @@ class ElfFile:
         return info is not None and info.settings.get("-buildmode") == "plugin"
 
 
-def _read(name: str) -> bytes:
-    """The whole of a regular file, whose header is checked before the rest is read."""
+def _read(name: str) -> tuple[bytes, os.stat_result]:
+    """The whole of a regular file, whose header is checked before the rest is read, and what it was
+    before that."""
     if not name or "\0" in name:
         raise PathError("realpath failed: the path is empty or holds a null character")
     try:
@@ -265,7 +276,7 @@ def _read(name: str) -> bytes:
         raise PathError(f"cannot open shared object file: {error.strerror}") from error
     if len(head) + len(rest) < status.st_size:
         raise TruncatedError("file too short: it shrank while it was read")
-    return head + rest
+    return head + rest, status
 
 
 def _open_without_waiting(name: str, flags: int) -> int:

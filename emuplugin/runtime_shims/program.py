@@ -33,7 +33,6 @@ from .inits import AllocationCounter, InitTrace, init_tasks
 from .interruption import Interruption
 from .joining import initialise_newcomers, unify_types
 from .layouts import Layout, find_layout
-from .layouts.tables import candidates
 from .libc.library import CLibrary
 from .loops import Loops
 from .monitor import Monitor
@@ -185,6 +184,7 @@ class Program:
         moduledata: int,
         names: Sequence[str],
         traps: KnownTraps,
+        layout: Layout,
         *,
         c_code: bool,
     ) -> Self:
@@ -199,7 +199,7 @@ class Program:
             program.library = CLibrary(process)
             for name in names:
                 program.library.resolve(name)
-            program._assemble(image, moduledata, candidates(info.go_version)[0], traps)
+            program._assemble(image, moduledata, layout, traps)
             monitor = Monitor(program.runtime)
             program.boot.monitor = monitor
             if c_code:

@@ -26,6 +26,7 @@ from emuplugin.runtime_shims.inits import InitTrace
 from emuplugin.runtime_shims.kernel.kernel import Kernel
 from emuplugin.runtime_shims.kernel.signals import Action
 from emuplugin.runtime_shims.kernel.threads import Thread, Wait
+from emuplugin.runtime_shims.layouts.remembered import RememberedLayout
 from emuplugin.runtime_shims.layouts.tables import is_measured
 from emuplugin.runtime_shims.program import Program
 from emuplugin.sandbox import Sandbox
@@ -65,6 +66,7 @@ def save(program: Program) -> dict[str, Any]:
     c_threads = program.c_threads
     return {
         "build": asdict(program.build_info),
+        "layout": program.runtime.layout.answers(),
         "moduledata": module.moduledata - image.base,
         "image": [image.base, image.size, dict(image.relocations), image.known_symbols],
         "library": program.library.names,
@@ -93,13 +95,15 @@ def load(saved: Mapping[str, Any], sandbox: Sandbox, file: ElfFile, store: PageS
     image.known_symbols = symbols
     copies, originals = saved["traps"]
     traps = copies, {entry: (bytes.fromhex(head), at) for entry, head, at in originals}
+    info = load_build_info(saved)
     program = Program.assembled(
         sandbox,
-        load_build_info(saved),
+        info,
         image,
         saved["moduledata"],
         saved["library"],
         traps,
+        RememberedLayout(info.go_version, saved["layout"]),
         c_code=saved["c threads"] is not None,
     )
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import struct
 import threading
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emuplugin.cpu import counting_code as code
-from emuplugin.cpu import engine_internals, helper_code, host_code
+from emuplugin.cpu import engine_probe, helper_code, host_code
 from emuplugin.cpu import stops as stops_module
 from emuplugin.cpu.address_space import AddressSpace
 from emuplugin.cpu.engine import Engine, Stopped
@@ -256,13 +257,44 @@ def test_a_build_that_is_laid_out_otherwise(monkeypatch: pytest.MonkeyPatch) -> 
     """Then stops are those of the engine."""
     for attribute, value in (("_CODE_AT", 0x28), ("_SIZES_AT", 0x10), ("_STRUCTURE", 8192)):
         with monkeypatch.context() as patch:
-            patch.setattr(engine_internals, attribute, value)
-            engine_internals._findings.cache_clear()
+            patch.setattr(engine_probe, attribute, value)
+            engine_probe._known.clear()
             cpu = Processor()
             assert not cpu.engine.stops.exact
             assert cpu.run(b"\x90") is Stopped.TRAP
             cpu.close()
-    engine_internals._findings.cache_clear()
+    engine_probe._known.clear()
+
+
+def test_what_was_found_out_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It serves as if it had been found out here."""
+    found = engine_probe.find_out()
+    monkeypatch.setattr(engine_probe, "_known", [])
+    monkeypatch.setattr(engine_probe, "find_out", lambda: pytest.fail("looked again"))
+    engine_probe.assume(json.loads(json.dumps(found)))
+    assert engine_probe.internals() == found
+    cpu = Processor()
+    assert cpu.run(b"\x90") is Stopped.TRAP
+    cpu.close()
+
+
+def test_what_was_found_out_of_another_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then the flag is not where it should be, and all is found out again."""
+    found = engine_probe.find_out()
+    monkeypatch.setattr(engine_probe, "_known", [])
+    engine_probe.assume(found._replace(flag=found.flag + 64, translations=None))
+    cpu = Processor()
+    assert engine_probe.internals() == found
+    assert cpu.run(b"\x90") is Stopped.TRAP
+    cpu.close()
+
+
+@pytest.mark.parametrize("known", [3, [], [1, None], [-1, None, None], [8, [1], None], ["8", 0, 0]])
+def test_what_nobody_found_out(monkeypatch: pytest.MonkeyPatch, known: object) -> None:
+    monkeypatch.setattr(engine_probe, "_known", [])
+    with pytest.raises((TypeError, ValueError)):
+        engine_probe.assume(known)
+    assert not engine_probe._known
 
 
 @counted
@@ -391,7 +423,7 @@ def test_stubs(count: int) -> None:
 # --- helpers that were replaced ------------------------------------------------------------------
 
 replaced = pytest.mark.skipif(
-    engine_internals.registers() is None, reason="no helpers can be replaced on this host"
+    engine_probe.internals().registers is None, reason="no helpers can be replaced on this host"
 )
 _DOUBLES = st.floats(width=64) | st.sampled_from(
     [0.0, -0.0, 1.0, 2.0**-1022, 2.0**-1074, 2.0**-1021, 1.7976931348623157e308, float("inf")]
@@ -410,7 +442,8 @@ def _float_processors() -> tuple[Processor, Processor]:
     """One with the helpers as they are, and one with ours."""
     if not _floats:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(stops_module, "registers", lambda: None)
+            known = engine_probe.internals()._replace(registers=None)
+            patch.setattr(engine_probe, "_known", [known])
             _floats.append(Processor())
         _floats.append(Processor())
         stops = [processor.engine.stops for processor in _floats]

@@ -39,6 +39,14 @@ class Field(NamedTuple):
     type: str
 
 
+class Answers(NamedTuple):
+    """What was asked of a layout: the types of variables, and by struct and path the fields, or
+    None where there is no such field."""
+
+    variables: Mapping[str, str]
+    fields: Mapping[str, Mapping[str, Field | None]]
+
+
 class Layout:
     """The structs, variables and constants of one version of the Go runtime.
 
@@ -61,7 +69,9 @@ class Layout:
         self._variables = variables
         self._constants = constants
         self._members: dict[str, dict[str, tuple[int, str]]] = {}
-        self._resolved: dict[tuple[str, str], Field] = {}
+        self._asked: dict[str, str] = {}
+        # None: there is none.
+        self._resolved: dict[tuple[str, str], Field | None] = {}
 
     def __repr__(self) -> str:
         return f"<Layout {self.version}: {len(self._structs)} structs>"
@@ -110,11 +120,13 @@ class Layout:
 
     def has(self, type_name: str, path: str = "") -> bool:
         """Whether this version has that type and, from it, a field at ``path``."""
-        try:
-            self.field(type_name, path)
-        except LayoutError:
-            return False
-        return True
+        key = (type_name, path)
+        if key not in self._resolved:
+            try:
+                self._resolved[key] = self._resolve(type_name, path)
+            except LayoutError:
+                self._resolved[key] = None
+        return self._resolved[key] is not None
 
     def fields(self, type_name: str) -> dict[str, Field]:
         """The fields of a struct, in their order."""
@@ -182,10 +194,13 @@ class Layout:
 
     def variable(self, name: str) -> str:
         """The type of a package-level variable: ``runtime.mheap_`` -> ``runtime.mheap``."""
-        try:
-            return self._variables[name]
-        except KeyError:
-            raise LayoutError(f"{self.version}: no variable {name} in the layouts") from None
+        found = self._asked.get(name)
+        if found is None:
+            found = self._variables.get(name)
+            if found is None:
+                raise LayoutError(f"{self.version}: no variable {name} in the layouts")
+            self._asked[name] = found
+        return found
 
     def has_variable(self, name: str) -> bool:
         """Whether this version's reference plugin has that variable."""
@@ -203,6 +218,13 @@ class Layout:
         return name in self._constants
 
     # --- all of it ---
+
+    def answers(self) -> Answers:
+        """What was asked of variables and fields so far."""
+        fields: dict[str, dict[str, Field | None]] = {}
+        for (type_name, path), field in self._resolved.items():
+            fields.setdefault(type_name, {})[path] = field
+        return Answers(self._asked, fields)
 
     def parts(self) -> dict[str, Mapping[str, object]]:
         """What the layout holds, by kind and name, in the form the tables have it in."""
