@@ -3,8 +3,10 @@
 ``machines/KEY`` are entries (:mod:`entry`), written beside and renamed, never changed.
 ``links/NAME`` says for a file and a sandbox which entry there is, and when the file, and the entry,
 were last looked at as a whole: by device, inode, size and times, as git's index does. While these
-are the same, neither is read again. Whoever can write to the folder can make a machine what they
-like, so it must be the user's own, and nobody else's to write.
+are the same, neither is read again. ``engine`` is what was found out of the engine.
+
+Whoever can write to the folder can make a machine what they like, so it must be the user's own, and
+nobody else's to write.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
+
+from emuplugin.elf.digest import new_digest
 
 #: Bytes of all entries together, at most, unless told otherwise.
 DEFAULT_LIMIT = 1 << 30
@@ -68,6 +72,7 @@ class CacheFolder:
     def __init__(self, path: Path, limit: int = DEFAULT_LIMIT) -> None:
         self.path, self.limit = path, limit
         self._machines, self._links = path / "machines", path / "links"
+        self._engine = path / "engine"
 
     def is_ours(self) -> bool:
         """Whether the folder is there and nobody else can write to it. Raises nothing."""
@@ -99,6 +104,26 @@ class CacheFolder:
     def used(self, name: str) -> None:
         """The entry of a link was used now."""
         os.utime(self._links / name)
+
+    # --- the engine -------------------------------------------------------------------------
+
+    def engine(self, build: str) -> Any:
+        """What was found out of a build of the engine (:mod:`emuplugin.cpu.engine_probe`); None
+        where nothing is known, or what is there makes no sense. Raises nothing."""
+        try:
+            digest, _, text = _read(self._engine).partition(b" ")
+            if digest.decode() == new_digest(text).hexdigest():
+                known = json.loads(text)
+                return known[1] if known[0] == build else None
+        except (OSError, ValueError, LookupError, TypeError):
+            pass  # not yet, or not ours
+        return None
+
+    def keep_engine(self, build: str, known: object) -> None:
+        """Write that."""
+        text = json.dumps([build, known]).encode()
+        digest = new_digest(text).hexdigest().encode()
+        self._write(self._engine, lambda file: file.write(digest + b" " + text))
 
     # --- entries ----------------------------------------------------------------------------
 
@@ -183,6 +208,7 @@ class CacheFolder:
         for name in names:
             self.discard(name)
         with contextlib.suppress(OSError):
+            self._engine.unlink(missing_ok=True)
             for path in self._links.iterdir():
                 path.unlink()
         return len(names)

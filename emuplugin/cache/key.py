@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -15,29 +14,31 @@ from unicorn.unicorn_py3.unicorn import uclib
 
 import emuplugin
 from emuplugin.cpu.host_code import is_supported
+from emuplugin.elf.digest import new_digest
 from emuplugin.sandbox import Sandbox
 
 #: Parts of the package that a kept machine depends on: other code makes other machines.
 _PARTS = ("cpu", "elf", "runtime_shims", "snapshots", "cache")
 
 
-def key_of(path: str, contents: str, sandbox: Sandbox) -> str:
-    """The name of the entry for a file's real path and the digest of its contents."""
-    return _digest([path, contents, _describe(sandbox), _ours()])
+def key_of(path: str, contents: str, sandbox: Sandbox, *, files: bool) -> str:
+    """The name of the entry for a file's real path and the digest of its contents. ``files``: for
+    inits that have looked at files, so that it matters what is in the sandbox's."""
+    return _digest([path, contents, _describe(sandbox, files), ours()])
 
 
-def link_of(path: str, sandbox: Sandbox) -> str:
+def link_of(path: str, sandbox: Sandbox, *, files: bool) -> str:
     """The name of what leads to the entry while the file is not touched."""
-    return _digest([path, _describe(sandbox), _ours()])
+    return _digest([path, _describe(sandbox, files), ours()])
 
 
-def _describe(sandbox: Sandbox) -> list[Any]:
-    """All of a sandbox that inits can see without asking for files or connections, which kept
-    machines have not done: see :mod:`emuplugin.snapshots.saved`."""
+def _describe(sandbox: Sandbox, files: bool) -> list[Any]:
+    """All of a sandbox that inits can see without connections, standard input and mounted folders,
+    which those of kept machines have not used: see :mod:`emuplugin.snapshots.saved`."""
     limits = sandbox.limits
     return [
         sandbox.args,
-        sorted(sandbox.env.items()),
+        list(sandbox.env.items()),
         sandbox.epoch,
         sandbox.seed,
         sandbox.cpus,
@@ -45,10 +46,14 @@ def _describe(sandbox: Sandbox) -> list[Any]:
             limits.memory, limits.seconds, limits.instructions, limits.output, limits.file_bytes,
             limits.open_files, limits.goroutines, limits.threads,
         ],
-        # The size of the file tree, of which inode numbers and such depend.
-        sorted(sandbox.files),
-        sorted((path, mount.path, mount.mode) for path, mount in sandbox.mounts.items()),
+        # Files and file systems are numbered in this order.
+        [(path, _content(content) if files else "") for path, content in sandbox.files.items()],
+        [(path, mount.path, mount.mode) for path, mount in sandbox.mounts.items()],
     ]  # fmt: skip
+
+
+def _content(content: bytes | str) -> str:
+    return new_digest(content.encode() if isinstance(content, str) else content).hexdigest()
 
 
 def _digest(parts: list[Any]) -> str:
@@ -57,12 +62,12 @@ def _digest(parts: list[Any]) -> str:
 
 
 @cache
-def _ours() -> str:
+def ours() -> str:
     """What stands for us and the engine: versions, our files and its library by size and time, so
     that who changes the code need not clear the cache. Whether instructions are counted, because it
     is seen in the clock."""
     folder = os.path.dirname(emuplugin.__file__)
-    files = [*_files(folder, deep=False)]
+    files = _files(folder, deep=False)
     for part in _PARTS:
         files += _files(os.path.join(folder, part), deep=True)
     return _digest(
@@ -82,12 +87,18 @@ def _library() -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def _files(folder: str, *, deep: bool) -> Iterator[tuple[str, int, int]]:
+def _files(folder: str, *, deep: bool) -> list[tuple[str, int, int]]:
     """Name, size and time of the modules, and of their data, in a folder."""
+    found, folders = [], []
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.endswith((".py", ".json")):
+            name = entry.name
+            if name[-3:] == ".py" or name[-5:] == ".json":
                 status = entry.stat()
-                yield entry.path[len(folder) :], status.st_size, status.st_mtime_ns
-            elif deep and entry.name != "__pycache__" and entry.is_dir():
-                yield from _files(entry.path, deep=True)
+                found.append((name, status.st_size, status.st_mtime_ns))
+            elif "." not in name and name != "__pycache__":
+                folders.append(name)
+    if deep:
+        for name in folders:
+            found += _files(os.path.join(folder, name), deep=True)
+    return found

@@ -12,7 +12,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from emuplugin.cpu.engine_probe import assume, internals
+from emuplugin.cpu.engine_probe import assume, internals, is_known
 from emuplugin.cpu.page_store import PageStore, Run
 from emuplugin.elf.deferred import DeferredFile
 from emuplugin.elf.digest import new_digest
@@ -24,7 +24,7 @@ from emuplugin.snapshots.saved import NotSavedError, load, load_build_info, save
 
 from .entry import BadEntryError, check_pages, copies, read, write
 from .folder import CacheFolder, Link, Stamp
-from .key import key_of, link_of
+from .key import key_of, link_of, ours
 from .writer import writer
 
 #: ``off`` switches the cache off; a path says where it is.
@@ -77,23 +77,40 @@ def find(path: str, sandbox: Sandbox) -> Kept | None:
     """The kept machine for the file at a real path. Anything that is not as it should be is as if
     it were not there, and is removed; nothing is raised."""
     where = folder()
-    if where is None or not sandbox.repeats or not where.is_ours():
+    if where is None or not sandbox.repeats:
         return None
-    name = link_of(path, sandbox)
-    writer.wait(name)
-    link = where.find(name)
-    if link is None:
-        return None
-    try:
-        return _find(where, name, link, path, sandbox)
-    except BadEntryError:
-        where.discard(link.entry)
-    except OSError:
-        pass  # somebody has removed something
+    # Whether the inits look at files is the same each time, so there is one of the two at most.
+    for files in (False, True):
+        name = link_of(path, sandbox, files=files)
+        writer.wait(name)
+        if not where.is_ours():
+            return None
+        _recall_engine(where)
+        link = where.find(name)
+        if link is None:
+            continue
+        try:
+            if link.entry == key_of(path, link.contents, sandbox, files=files):
+                return _find(where, name, link, path)
+        except BadEntryError:
+            where.discard(link.entry)
+        except OSError:
+            pass  # somebody has removed something
+        if not sandbox.files:
+            break  # both are one
     return None
 
 
-def _find(where: CacheFolder, name: str, link: Link, path: str, sandbox: Sandbox) -> Kept | None:
+def _recall_engine(where: CacheFolder) -> None:
+    """Spare this process the look into the engine, where another one had it."""
+    if not is_known():
+        known = where.engine(ours())
+        if known is not None:
+            with suppress(TypeError, ValueError):
+                assume(known)
+
+
+def _find(where: CacheFolder, name: str, link: Link, path: str) -> Kept | None:
     file = DeferredFile(path, link.contents)
     if not stat.S_ISREG(file.status.st_mode):
         return None
@@ -104,8 +121,6 @@ def _find(where: CacheFolder, name: str, link: Link, path: str, sandbox: Sandbox
         if file.digest != link.contents:
             return None
         known = known._replace(file=stamp, file_looked=looked)
-    if link.entry != key_of(path, link.contents, sandbox):
-        return None
     description, store = read(where.open(link.entry))
     if description.get("entry") != link.entry:
         raise BadEntryError("it is another machine's")
@@ -121,7 +136,6 @@ def _find(where: CacheFolder, name: str, link: Link, path: str, sandbox: Sandbox
             where.used(name)
     try:
         file.set_build_info(load_build_info(description["description"]))
-        assume(description["engine"])
         return Kept(description["description"], store, file, partial(where.discard, link.entry))
     except _SENSELESS as error:
         raise BadEntryError("its description is no description") from error
@@ -144,11 +158,12 @@ def keep(program: Program, path: str, sandbox: Sandbox) -> Callable[[], str]:
         path,
         sandbox,
         module.image.file,
-        {"path": path, "go": program.build_info.go_version, "engine": internals()},
+        {"path": path, "go": program.build_info.go_version},
         description,
         copies(program.process.physical),
     )
-    return writer.write(link_of(path, sandbox), partial(_write, where, kept))
+    name = link_of(path, sandbox, files=description["looked at files"])
+    return writer.write(name, partial(_write, where, kept))
 
 
 class _Keeping(NamedTuple):
@@ -167,7 +182,8 @@ def _write(where: CacheFolder, kept: _Keeping) -> str:
     file = kept.file
     try:
         contents = new_digest(file.data).hexdigest()
-        entry = key_of(kept.path, contents, kept.sandbox)
+        files = kept.description["looked at files"]
+        entry = key_of(kept.path, contents, kept.sandbox, files=files)
         whole = {"entry": entry, **kept.about, "description": kept.description}
         pages = where.keep(entry, lambda out: write(out, whole, kept.pages))
         stamp = Stamp.of(os.stat(kept.path))
@@ -175,7 +191,9 @@ def _write(where: CacheFolder, kept: _Keeping) -> str:
             return "the file was changed meanwhile"
         # The entry is what we have just written, so it was looked at.
         link = Link(contents, entry, stamp, file.looked, pages, pages.settled)
-        where.link(link_of(kept.path, kept.sandbox), link)
+        where.link(link_of(kept.path, kept.sandbox, files=files), link)
+        if where.engine(ours()) is None:
+            where.keep_engine(ours(), internals())
     except OSError as error:
         return f"the cache cannot be written: {error}"
     return ""

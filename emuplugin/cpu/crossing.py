@@ -13,6 +13,7 @@ import ctypes
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache, partial
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from . import registers as reg
@@ -64,17 +65,39 @@ class _Block(ctypes.Structure):
     )
 
 
-class _Transfer:
-    """Registers and where their values lie, as the engine's functions want them."""
+class _Names:
+    """Registers, as the engine's functions want them, and which words their values take."""
 
-    def __init__(self, registers: Sequence[int], places: Sequence[int]) -> None:
+    def __init__(self, registers: Sequence[int]) -> None:
         self.count = len(registers)
-        self.registers = (ctypes.c_int * self.count)(*registers)
-        self.places = (ctypes.c_void_p * self.count)(*places)
+        self.numbers = (ctypes.c_int * self.count)(*registers)
+        self.address = ctypes.addressof(self.numbers)
+        sizes = [16 if register in reg.XMM else 8 for register in registers]
+        #: Where each value begins, and how many words they are.
+        self.offsets = (0, *accumulate(sizes))[:-1]
+        self.words = sum(sizes) // 8
+        self.places = ctypes.c_void_p * self.count
+
+
+@cache
+def _names(registers: tuple[int, ...]) -> _Names:
+    return _Names(registers)
+
+
+class _Transfer:
+    """Registers and where their values lie: some with places of their own before those of
+    ``words``."""
+
+    def __init__(self, names: _Names, words: ctypes.Array[ctypes.c_uint64], *before: int) -> None:
+        skipped = 8 * len(before)
+        at = ctypes.addressof(words) - skipped
+        self.names = names
+        self.places = names.places(*before, *[at + n for n in names.offsets[len(before) :]])
+        self.address = ctypes.addressof(self.places)
 
     def arguments(self, engine: Engine) -> tuple[object, ...]:
         """Of ``uc_reg_write_batch`` and its sister."""
-        return engine.handle, self.registers, self.places, ctypes.c_int(self.count)
+        return engine.handle, self.names.numbers, self.places, ctypes.c_int(self.names.count)
 
 
 class Crossing:
@@ -96,29 +119,27 @@ class Crossing:
     ) -> None:
         self._engine, self.landing = engine, landing
         self._ends = inputs, outputs
-        self.arguments = (ctypes.c_uint64 * sum(map(_words, inputs)))()
-        self.results = (ctypes.c_uint64 * (RESULTS + sum(map(_words, outputs))))()
         start = ctypes.addressof(landing)
-        self._in = _Transfer(
-            (reg.RSP, reg.R14, reg.RBP, *inputs),
-            (start, start + 8, start + 16, *_places(self.arguments, inputs)),
-        )
-        registers = (reg.RIP, reg.R14, *outputs)
-        self._out = _Transfer(registers, _places(self.results, registers))
+        names = _names((reg.RSP, reg.R14, reg.RBP, *inputs))
+        self.arguments = (ctypes.c_uint64 * (names.words - 3))()
+        self._in = _Transfer(names, self.arguments, start, start + 8, start + 16)
+        names = _names((reg.RIP, reg.R14, *outputs))
+        self.results = (ctypes.c_uint64 * names.words)()
+        self._out = _Transfer(names, self.results)
         self._read = partial(READ, *self._out.arguments(engine))
         self._block = _Block(
             engine.handle,
-            ctypes.addressof(self._in.registers),
-            ctypes.addressof(self._in.places),
-            self._in.count,
+            self._in.names.address,
+            self._in.address,
+            self._in.names.count,
             entry,
-            ctypes.addressof(self._out.registers),
-            ctypes.addressof(self._out.places),
-            self._out.count,
+            self._out.names.address,
+            self._out.address,
+            self._out.names.count,
             ctypes.addressof(self.results),
             start,
             engine.stops.left_at,
-            *map(_address, (WRITE, ENTER, READ)),
+            *_functions(),
         )
         code = _host_code()
         self.run: Callable[[], int] = (
@@ -152,20 +173,10 @@ class Crossing:
         return error if arrived and not left.value else error | ASTRAY
 
 
-def _words(register: int) -> int:
-    return 2 if register in reg.XMM else 1
-
-
-def _places(words: ctypes.Array[ctypes.c_uint64], registers: Sequence[int]) -> list[int]:
-    at, places = ctypes.addressof(words), []
-    for register in registers:
-        places.append(at)
-        at += 8 * _words(register)
-    return places
-
-
-def _address(function: object) -> int:
-    return ctypes.cast(function, ctypes.c_void_p).value or 0  # type: ignore[arg-type]
+@cache
+def _functions() -> tuple[int, ...]:
+    """The addresses of the engine's functions."""
+    return tuple(ctypes.cast(f, ctypes.c_void_p).value or 0 for f in (WRITE, ENTER, READ))
 
 
 # A function of machine code that takes a pointer, whose type is not looked at, and returns an int.

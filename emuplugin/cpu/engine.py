@@ -17,6 +17,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 import unicorn
+import unicorn.unicorn_py3.arch.intel  # the first Uc() would do it, while somebody waits
 from unicorn import x86_const
 from unicorn.unicorn_py3.unicorn import uclib
 

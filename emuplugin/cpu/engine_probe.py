@@ -57,6 +57,11 @@ _INEXACT, _UPWARD, _ZF = b"\x20", b"\x02", b"\x40"
 _known: list[Internals] = []
 
 
+def is_known() -> bool:
+    """Whether somebody has looked, or told us."""
+    return bool(_known)
+
+
 def internals() -> Internals:
     """What is known of the engine."""
     if not _known:

@@ -126,5 +126,6 @@ def _release(address: int, size: int) -> None:
         _libc().munmap(ctypes.c_void_p(address), ctypes.c_size_t(size))
 
 
+@cache
 def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None)

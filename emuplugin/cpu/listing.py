@@ -8,24 +8,31 @@ reaches relative to RIP. So the code is the same wherever it lies.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Mapping
+
+_CODE = re.compile(r"^ *(\S+) *\|.*", re.MULTILINE)
 
 
 def assemble(listing: str, at: int, values: Mapping[str, bytes], cells: Mapping[str, int]) -> bytes:
     """The code of ``listing``, to be placed at the offset ``at`` from the address that ``cells``
     are offsets from. ``values`` are put in as they are, cells as 32-bit displacements."""
-    content = bytearray()
-    for line in listing.strip().splitlines():
-        content += assemble_line(line, at + len(content), values, cells)
-    return bytes(content)
+    content, plain = bytearray(), ""
+    for code in _CODE.findall(listing):
+        if "{" in code:
+            content += bytes.fromhex(plain)
+            plain = ""
+            content += assemble_line(code, at + len(content), values, cells)
+        else:
+            plain += code
+    return bytes(content + bytes.fromhex(plain))
 
 
 def assemble_line(
-    line: str, at: int, values: Mapping[str, bytes], cells: Mapping[str, int]
+    code: str, at: int, values: Mapping[str, bytes], cells: Mapping[str, int]
 ) -> bytes:
-    """One line; see :func:`assemble`."""
-    code = line.partition("|")[0].strip()
+    """The code of one line; see :func:`assemble`."""
     while "{" in code:
         before, _, rest = code.partition("{")
         name, _, behind = rest.partition("}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
+from typing import Any
 
 from unicorn import x86_const
 from unicorn.unicorn_py3.unicorn import uclib
@@ -75,22 +76,32 @@ class Batch:
 
     ``values`` is the ctypes array that :meth:`load` fills and :meth:`store` writes out. XMM
     registers are 16 bytes and take two slots (low, high): name them in ``wide``.
+
+    A machine has some thirty, and hardly any call needs more than three of them: the arrays are
+    made when they are first used.
     """
 
-    __slots__ = ("_arguments", "_keep", "_load", "_registers", "_store", "values")
+    __slots__ = ("_arguments", "_handle", "_load", "_registers", "_store", "values")
 
     def __init__(self, handle: ctypes.c_void_p, registers: Sequence[int], wide: Sequence[int] = ()):
-        count = len(registers) + len(wide)
+        self._handle = handle
+        self._registers = registers, wide
+        self._load, self._store = READ, WRITE
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in ("values", "_arguments"):
+            raise AttributeError(name)
+        registers, wide = self._registers
+        count, narrow = len(registers) + len(wide), 8 * len(registers)
         self.values = (ctypes.c_uint64 * (len(registers) + 2 * len(wide)))()
         base = ctypes.addressof(self.values)
-        addresses = [base + 8 * i for i in range(len(registers))]
-        addresses += [base + 8 * len(registers) + 16 * i for i in range(len(wide))]
         numbers = (ctypes.c_int * count)(*registers, *wide)
-        pointers = (ctypes.c_void_p * count)(*addresses)
-        self._keep = (numbers, pointers)
-        self._arguments = (handle, numbers, pointers, ctypes.c_int(count))
-        self._load, self._store = READ, WRITE
-        self._registers = registers, wide
+        pointers = (ctypes.c_void_p * count)(
+            *range(base, base + narrow, 8),
+            *range(base + narrow, base + narrow + 16 * len(wide), 16),
+        )
+        self._arguments = (self._handle, numbers, pointers, ctypes.c_int(count))
+        return getattr(self, name)
 
     def of(self, handle: ctypes.c_void_p) -> Batch:
         """The same registers of another engine."""

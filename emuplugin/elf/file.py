@@ -261,11 +261,11 @@ def _read(name: str) -> tuple[bytes, os.stat_result]:
                 raise PathError("cannot read file data: Is a directory")
             if not stat.S_ISREG(status.st_mode):
                 raise PathError("cannot read file data: not a regular file")
-            head = file.read(HEADER_SIZE)
-            parse_header(head)
+            parse_header(file.read(HEADER_SIZE))
             if status.st_size > MAX_FILE_SIZE:
                 raise FormatError(f"file too large: {status.st_size} bytes")
-            rest = file.readall()
+            file.seek(0)
+            data = file.readall()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise PathError(f"realpath failed: {error.strerror}") from error
     except IsADirectoryError as error:
@@ -274,9 +274,9 @@ def _read(name: str) -> tuple[bytes, os.stat_result]:
         if Path(name).is_dir():  # Windows says: permission denied
             raise PathError("cannot read file data: Is a directory") from error
         raise PathError(f"cannot open shared object file: {error.strerror}") from error
-    if len(head) + len(rest) < status.st_size:
+    if len(data) < status.st_size:
         raise TruncatedError("file too short: it shrank while it was read")
-    return head + rest, status
+    return data, status
 
 
 def _open_without_waiting(name: str, flags: int) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from struct import pack
+from struct import pack, pack_into
 from time import perf_counter
 
 from emuplugin.cpu.address_space import PROT_READ, PROT_WRITE
@@ -272,8 +272,11 @@ def heap(boot: Boot) -> None:
     if runtime.symbol("runtime.xRegAlloc") is not None:
         at = runtime.field("runtime.xRegAlloc", "alloc")
         _init_fixalloc(boot, at, "runtime.xRegState", "other_sys")
+    first, second = (
+        runtime.field("runtime.mheap_", f"central[{index}].mcentral.spanclass") for index in (0, 1)
+    )
     for index in range(layout.length("runtime.mheap", "central")):
-        runtime.set("runtime.mheap_", index, f"central[{index}].mcentral.spanclass")
+        boot.memory.write_u8(first + index * (second - first), index)
     boot.call(
         "runtime.(*pageAlloc).init",
         runtime.field("runtime.mheap_", "pages"),
@@ -282,14 +285,31 @@ def heap(boot: Boot) -> None:
         0,
     )
     runtime.set("runtime.mcache0", boot.call("runtime.allocmcache"))
-    allocator = runtime.field("runtime.mheap_", "arenaHintAlloc")
-    for index in reversed(range(_ARENA_HINTS)):
-        head = "arenaHints" if index < _USER_ARENA_FROM else "userArena.arenaHints"
-        hint = boot.call("runtime.(*fixalloc).alloc", allocator)
-        runtime.set_at(hint, "runtime.arenaHint", "addr", index << 40 | 0xC0 << 32)
-        runtime.set_at(hint, "runtime.arenaHint", "next", runtime.get("runtime.mheap_", head))
-        runtime.set("runtime.mheap_", hint, head)
+    _arena_hints(boot)
     runtime.set("runtime.gcController", _MAX_INT64, "memoryLimit")
+
+
+def _arena_hints(boot: Boot) -> None:
+    """Two lists of places for the heap. The hints lie side by side, as ``(*fixalloc).alloc`` hands
+    them out of a new chunk: it is called for the first, the others are taken as it would do."""
+    runtime, layout = boot.runtime, boot.layout
+    allocator = runtime.field("runtime.mheap_", "arenaHintAlloc")
+    at, size = boot.call("runtime.(*fixalloc).alloc", allocator), layout.size("runtime.arenaHint")
+    addr, following = (layout.offset("runtime.arenaHint", path) for path in ("addr", "next"))
+    hints = bytearray(size * _ARENA_HINTS)
+    heads = {"arenaHints": 0, "userArena.arenaHints": 0}
+    for number, index in enumerate(reversed(range(_ARENA_HINTS))):
+        head = "arenaHints" if index < _USER_ARENA_FROM else "userArena.arenaHints"
+        pack_into("<Q", hints, number * size + addr, index << 40 | 0xC0 << 32)
+        pack_into("<Q", hints, number * size + following, heads[head])
+        heads[head] = at + number * size
+    boot.memory.write(at, hints)
+    for head, hint in heads.items():
+        runtime.set("runtime.mheap_", hint, head)
+    rest = len(hints) - size
+    for path, change in (("chunk", rest), ("nchunk", -rest), ("inuse", rest)):
+        value = runtime.get_at(allocator, "runtime.fixalloc", path) + change
+        runtime.set_at(allocator, "runtime.fixalloc", path, value)
 
 
 def first_thread(boot: Boot) -> None:

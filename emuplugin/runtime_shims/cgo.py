@@ -42,14 +42,15 @@ def tell_c_that_go_runs(runtime: GoRuntime, call: Callable[..., object]) -> None
 class CThreads:
     """``_cgo_thread_start`` (runtime/cgo/gcc_util.c: x_cgo_thread_start)."""
 
-    def __init__(self, runtime: GoRuntime, library: CLibrary) -> None:
+    def __init__(self, runtime: GoRuntime, library: CLibrary, *, there: bool = False) -> None:
+        """``there``: memory that is to come knows of it."""
         self._runtime = runtime
         self._process = runtime.process
         #: Stacks of threads that have ended, and those in use by tid.
         self.free: list[int] = []
         self.stacks: dict[int, int] = {}
-        self.start = library.place("_cgo_thread_start", self._start)
-        self._end = library.place("thread exit", self._exit)
+        self.start = library.place("_cgo_thread_start", self._start, there=there)
+        self._end = library.place("thread exit", self._exit, there=there)
 
     def _start(self, call: CCall) -> int:
         """struct ThreadStart {g, tls, fn}: a thread that runs ``fn`` on ``g``."""

@@ -38,9 +38,7 @@ class Endings:
         self._top = runtime.process.engine.batch(reg.RSP)
         self._counter = runtime.symbol("runtime.runningPanicDefers")
         self._goexit1: list[int] = []
-        self.traps = EntryTraps(runtime.process)
-        if traps is not None:
-            self.traps.resume(traps)
+        self.traps = EntryTraps(runtime.process, known=traps)
         self.watch(runtime.symbol, there=traps is not None)
 
     @property

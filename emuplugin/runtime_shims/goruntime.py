@@ -45,10 +45,8 @@ class GoRuntime:
         self.images: list[Image] = [image]
         self.memory = process.memory
         clock = process.kernel.clock
+        #: To be put into memory by whoever begins a program.
         self.stubs = Stubs(
-            process.space,
-            process.memory,
-            layout,
             morestack=self.function("runtime.morestack_noctxt.abi0"),
             ready=self.function("runtime.ready"),
             newproc=self.function("runtime.newproc"),

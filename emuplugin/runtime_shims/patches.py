@@ -35,21 +35,21 @@ KnownTraps = tuple[int, dict[int, tuple[bytes, int]]]
 class EntryTraps:
     """Traps at function entries, each with its copy of a first instruction."""
 
-    def __init__(self, process: Process, page: int = 0) -> None:
-        """``page`` tells several of one process apart."""
+    def __init__(self, process: Process, page: int = 0, known: KnownTraps | None = None) -> None:
+        """``page`` tells several apart. ``known`` are those of another process, whose memory
+        is to come."""
         self._process = process
         self._next = COPIES_BASE + page * PAGE_SIZE
         self._originals: dict[int, tuple[bytes, int]] = {}
-        process.space.map(self._next, PAGE_SIZE, PROT_READ | PROT_EXEC, "[emuplugin traps]")
+        if known is None:
+            process.space.map(self._next, PAGE_SIZE, PROT_READ | PROT_EXEC, "[emuplugin traps]")
+        else:
+            self._next, self._originals = known[0], dict(known[1])
 
     @property
     def state(self) -> KnownTraps:
-        """What :meth:`resume` needs in another process with the same memory."""
+        """What another process with the same memory has to know."""
         return self._next, dict(self._originals)
-
-    def resume(self, state: KnownTraps) -> None:
-        """Take it that memory holds these traps."""
-        self._next, self._originals = state[0], dict(state[1])
 
     def add(self, entry: int, action: Callable[[], bool], *, there: bool = False) -> None:
         """Call ``action`` whenever the guest enters ``entry``. When it returns False the guest goes

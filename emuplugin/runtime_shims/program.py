@@ -134,6 +134,7 @@ class Program:
             if witness is not None:
                 witness.mapped(process, image)
             self._assemble(image, moduledata, layout, None)
+            self.runtime.stubs.place(process.space, process.memory, layout)
             start = perf_counter()
             if has_c_code(file):
                 self.c_threads = CThreads(self.runtime, self.library)
@@ -196,16 +197,14 @@ class Program:
         program.process = process = Process(sandbox)
         program.timings, program.boot_steps = {}, []
         try:
-            program.library = CLibrary(process)
-            for name in names:
-                program.library.resolve(name)
+            program.library = CLibrary(process, names)
             program._assemble(image, moduledata, layout, traps)
             monitor = Monitor(program.runtime)
             program.boot.monitor = monitor
             if c_code:
-                program.c_threads = CThreads(program.runtime, program.library)
+                program.c_threads = CThreads(program.runtime, program.library, there=True)
                 program.boot.thread_start = program.c_threads.start
-            program.roots = Roots(program.runtime, program.boot.store)
+            program.roots = Roots(program.runtime, program.boot.store, there=True)
         except BaseException:
             process.close()
             raise

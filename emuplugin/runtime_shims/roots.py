@@ -53,10 +53,12 @@ class Root:
 class Roots:
     """The table. ``call`` runs a function of the runtime with integer arguments."""
 
-    def __init__(self, runtime: GoRuntime, store: Callable[[bytes], int]) -> None:
+    def __init__(
+        self, runtime: GoRuntime, store: Callable[[bytes], int], *, there: bool = False
+    ) -> None:
+        """``there``: memory holds the table already, or will when it comes; see :meth:`resume`."""
         self._runtime = runtime
         self._memory = runtime.memory
-        self._module = runtime.stubs.moduledata
         self._size = 0
         self._free: list[int] = []
         #: Roots are dropped whenever Python likes, in any thread: their slots are queued here.
@@ -66,10 +68,15 @@ class Roots:
         self._write_barrier = runtime.address("runtime.writeBarrier")
         self._store = store
         self._pointer_type = 0
-        runtime.process.space.map(
-            ROOTS_BASE, 8 * _SLOTS + _SLOTS // 8, PROT_READ | PROT_WRITE, "[emuplugin roots]"
-        )
-        runtime.set_at(self._module, "runtime.moduledata", "gcdatamask.bytedata", _MASK_BASE)
+        if not there:
+            runtime.process.space.map(
+                ROOTS_BASE, 8 * _SLOTS + _SLOTS // 8, PROT_READ | PROT_WRITE, "[emuplugin roots]"
+            )
+            runtime.set_at(self._module, "runtime.moduledata", "gcdatamask.bytedata", _MASK_BASE)
+
+    @property
+    def _module(self) -> int:
+        return self._runtime.stubs.moduledata
 
     def __len__(self) -> int:
         """How many roots are held."""

@@ -17,6 +17,8 @@ from emuplugin.snapshots.memento import Memento
 
 #: What differs between two runs of the same: how long things took, and what has been asked for.
 _OF_TIME = {
+    "layout",
+    "_module",
     "timings",
     "seconds",
     "_deadline",

@@ -14,6 +14,7 @@ import pytest
 import emuplugin
 from emuplugin import Machine, Sandbox
 from emuplugin.cache.folder import CacheFolder
+from emuplugin.cache.writer import writer
 from emuplugin.elf.digest import new_digest
 from tests.conftest import PluginPath
 
@@ -27,6 +28,7 @@ def opened(path: Path) -> bool:
         plugin["F"]()
         assert plugin["V"].value == 40
         assert machine.instructions > 10_000
+        assert plugin.not_cached == ""
         return bool(plugin.from_cache)
 
 
@@ -39,6 +41,7 @@ def hello(cache: CacheFolder, plugin_path: PluginPath, go_version: str) -> Path:
 
 
 def only(folder: Path) -> Path:
+    writer.wait()
     (found,) = folder.iterdir()
     return found
 
@@ -112,7 +115,7 @@ def test_other_machines_under_this_name(
 ) -> None:
     mine = only(cache.path / "machines")
     with Machine() as machine:
-        machine.open(plugin_path("composites", go_version))
+        assert machine.open(plugin_path("composites", go_version)).not_cached == ""
     (other,) = set((cache.path / "machines").iterdir()) - {mine}
     shutil.copy(other, mine)
     assert not opened(hello)
@@ -124,7 +127,7 @@ def test_links_to_other_machines(
 ) -> None:
     link = only(cache.path / "links")
     with Machine() as machine:
-        machine.open(plugin_path("composites", go_version))
+        assert machine.open(plugin_path("composites", go_version)).not_cached == ""
     (other,) = set((cache.path / "links").iterdir()) - {link}
     shutil.copy(other, link)
     assert not opened(hello)

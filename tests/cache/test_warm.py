@@ -17,6 +17,7 @@ import emuplugin
 from emuplugin import Limits, Machine, Mount, OpenError, Sandbox
 from emuplugin.cache.folder import CacheFolder
 from emuplugin.cache.opening import SWITCH
+from emuplugin.cache.writer import writer
 from emuplugin.cpu import host_code
 from emuplugin.cpu.physical import PhysicalMemory
 from emuplugin.snapshots.saved import save
@@ -276,7 +277,7 @@ def test_room_is_made_for_new_ones(
     names = ("hello", "add", "composites")
     for name in names:
         with Machine() as machine:
-            machine.open(plugin_path(name, go_version))
+            assert machine.open(plugin_path(name, go_version)).not_cached == ""
         time.sleep(0.02)
     sizes = {name: size for name, size, _ in cache.entries()}
     assert len(sizes) == 3
@@ -289,6 +290,7 @@ def test_room_is_made_for_new_ones(
     for name, uses in zip(names, (True, False, True), strict=True):
         with Machine() as machine:
             assert machine.open(plugin_path(name, go_version)).from_cache is uses
+    writer.wait()
     assert cache.clear() == 3
     assert list(cache.entries()) == []
 
@@ -297,7 +299,7 @@ def test_the_format_is_the_documented_one(
     cache: CacheFolder, plugin_path: PluginPath, go_version: str
 ) -> None:
     with Machine() as machine:
-        machine.open(plugin_path("hello", go_version))
+        assert machine.open(plugin_path("hello", go_version)).not_cached == ""
     (entry,) = (cache.path / "machines").iterdir()
     magic, line, rest = entry.read_bytes().split(b"\n", 2)
     assert magic == b"emuplugin machine 1"

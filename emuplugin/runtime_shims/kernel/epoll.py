@@ -8,6 +8,7 @@ begins to hold.
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from . import linux
@@ -15,6 +16,7 @@ from .blocking import attempt_until
 from .clock import timespec
 from .open_file import OpenFile
 from .signal_calls import own_mask
+from .state import KNOWN, WHOLE, mapped, optional, pair, reference, state
 from .table import Errno, signed32, syscall
 
 if TYPE_CHECKING:
@@ -39,6 +41,10 @@ def polled(events: int) -> int:
     return events | 0x100 if events & linux.EPOLLOUT else events
 
 
+@state(
+    file=reference(OpenFile), mask=WHOLE, data=WHOLE,
+    seen=WHOLE, input_edges=WHOLE, output_edges=WHOLE,
+)  # fmt: skip
 class Interest:
     """One registered descriptor. ``seen`` and the edges are those of the last report; a new or
     changed interest reports what holds already."""
@@ -73,6 +79,7 @@ class Interest:
             self.mask &= _SETTINGS
 
 
+@state(interests=mapped(pair(WHOLE, reference(OpenFile)), reference(Interest)))
 class Epoll(OpenFile):
     """An epoll instance: interests by descriptor and file."""
 
@@ -193,21 +200,34 @@ def _depth(epoll: Epoll) -> int:
     return 1 + max(inner, default=0)
 
 
+@state(kernel=KNOWN, epoll=reference(Epoll), events=WHOLE, limit=WHOLE, deadline=optional(WHOLE))
+@dataclass(slots=True, eq=False)
+class Collecting:
+    """A call of epoll_wait: what it reports now, None if it has to wait for that."""
+
+    kernel: Kernel
+    epoll: Epoll
+    events: int
+    limit: int
+    deadline: int | None
+
+    def __call__(self) -> int | None:
+        kernel, epoll = self.kernel, self.epoll
+        kernel.network.poll()
+        kernel.check_writable(self.events, min(self.limit, len(epoll.interests)) * _EVENT_SIZE)
+        found = epoll.collect(self.limit)
+        if not found:
+            return None if self.deadline != 0 else 0
+        kernel.write(self.events, b"".join(struct.pack("<IQ", *entry) for entry in found))
+        return len(found)
+
+
 def _wait(kernel: Kernel, epfd: int, events: int, count: int, deadline: int | None) -> int:
     """Report events; ``deadline`` 0 does not wait for any."""
     epoll, limit = _epoll(kernel, epfd), signed32(count)
     if not 0 < limit <= _EVENTS_MAX:
         raise Errno(linux.EINVAL)
-
-    def attempt() -> int | None:
-        kernel.network.poll()
-        kernel.check_writable(events, min(limit, len(epoll.interests)) * _EVENT_SIZE)
-        found = epoll.collect(limit)
-        if not found:
-            return None if deadline != 0 else 0
-        kernel.write(events, b"".join(struct.pack("<IQ", *entry) for entry in found))
-        return len(found)
-
+    attempt = Collecting(kernel, epoll, events, limit, deadline)
     return attempt_until(kernel, attempt, deadline=deadline, timeout=0)
 
 

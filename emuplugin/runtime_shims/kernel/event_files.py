@@ -9,6 +9,7 @@ from . import clock, linux
 from .open_file import OpenFile
 from .signal_calls import check_target, given_info, signal_process
 from .signals import ALWAYS_DELIVERED
+from .state import KNOWN, WHOLE, state
 from .table import Errno, signed32, syscall
 from .timers import Timer, pack_timer, read_timer, set_timer
 
@@ -88,6 +89,7 @@ def timerfd_gettime(kernel: Kernel, fd: int, at: int) -> int:
     return 0
 
 
+@state(_kernel=KNOWN, mask=WHOLE)
 class SignalFile(OpenFile):
     """A signalfd: reading takes pending signals, as ``struct signalfd_siginfo``."""
 
@@ -152,6 +154,7 @@ def signalfd(kernel: Kernel, fd: int, at: int, size: int) -> int:
     return signalfd4(kernel, fd, at, size, 0)
 
 
+@state(pid=WHOLE)
 class ProcessFile(OpenFile):
     """A pidfd of the process itself: it never becomes readable, because the process lives."""
 

@@ -14,6 +14,7 @@ from .fs.regular import NodeFile, PathFile, RegularFile
 from .fs.walk import WRITE
 from .open_file import OpenFile
 from .pipes import PipeEnd
+from .state import SAME, WHOLE, collected, mapped, reference, state
 from .table import Errno, signed, signed32, syscall
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ _EADDRINUSE, _ECONNREFUSED = 98, 111
 _PIPE_SIZE = 1 << 16
 
 
+@state(
+    table=mapped(WHOLE, reference(OpenFile)), close_on_exec=collected(WHOLE),
+    _last_inode=WHOLE, _lowest=WHOLE, _kernel=SAME,
+)  # fmt: skip
 class Files:
     """The descriptor table of the process."""
 

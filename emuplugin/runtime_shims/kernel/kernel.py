@@ -58,6 +58,7 @@ from .net.network import NetworkStack
 from .open_file import Stream
 from .outside import Outside
 from .presence import make_present
+from .printed import Printed
 from .record import KernelReport
 from .signals import Fatal, Signals
 from .table import TABLE, Errno
@@ -132,6 +133,7 @@ class Kernel:
         self.refused: Counter[str] = Counter()
         self.network = NetworkStack(self)
         self.output_bytes = 0
+        self.printed = Printed()
         #: What one of the sandbox's streams raised.
         self.stream_error: BaseException | None = None
         self.stderr_capture: bytearray | None = None
@@ -147,10 +149,12 @@ class Kernel:
         self.allowance = Allowance(sandbox.limits, engine.stops)
         engine.on_syscall = self._syscall
         stdin, stdout, stderr = sandbox.streams()
-        self.files.place(0, Stream(stdin, None))
-        self.files.place(1, Stream(None, stdout))
         self._stderr = stderr
-        self.files.place(2, Stream(None, self._write_stderr))
+        self.streams = (
+            Stream(0, stdin, None), Stream(1, None, stdout), Stream(2, None, self._write_stderr)
+        )  # fmt: skip
+        for stream in self.streams:
+            self.files.place(stream.number, stream)
 
     # --- running ----------------------------------------------------------------------------
 
@@ -396,6 +400,12 @@ class Kernel:
                 allowed=limit,
                 used=self.output_bytes,
             )
+
+    def print_again(self) -> None:
+        """Write to the standard streams what is known to have been printed: once more, by a machine
+        that goes on where another one was."""
+        for number, data in self.printed.parts:
+            self.streams[number].pass_on(self, data)
 
     def capture_stderr(self, announcements: tuple[bytes, ...]) -> None:
         """From now on keep what goes to standard error in ``stderr_capture`` instead.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from . import linux
 from .open_file import OpenFile
+from .state import BUFFER, FLAG, WHOLE, optional, reference, state
 from .table import Errno, syscall
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ _CAPACITY, _CAPACITY_MAX = 1 << 16, 1 << 20
 _EFD_SEMAPHORE = 1
 
 
+@state(data=BUFFER, capacity=WHOLE)
 class PipeBuffer:
     """What is under way in a pipe, and how much of it there may be."""
 
@@ -36,6 +38,7 @@ class PipeBuffer:
         return capacity
 
 
+@state(pipe=reference(PipeBuffer), peer=optional(reference(OpenFile)), _reads=FLAG)
 class PipeEnd(OpenFile):
     """One end of a pipe; both ends share ``pipe``."""
 
@@ -97,6 +100,7 @@ class PipeEnd(OpenFile):
             self.peer.output_edges += 1
 
 
+@state(_count=WHOLE, _semaphore=FLAG)
 class EventFd(OpenFile):
     """A counter (man 2 eventfd)."""
 

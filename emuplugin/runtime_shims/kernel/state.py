@@ -130,6 +130,29 @@ BYTES = _Bytes(bytes)
 BUFFER = _Bytes(bytearray)
 #: Only None; everything else is not kept.
 NOTHING = Form(type(None))
+#: What an object is given when it is made, and has for good: objects with such attributes are never
+#: made anew, only changed.
+SAME = Form()
+#: Another object that is there already, such as the kernel.
+KNOWN = _Reference(object)
+
+
+class _Part(Form):
+    """An object that belongs to nobody else."""
+
+    def keep(self, value: Any, references: References) -> Any:
+        return SHAPES[self.classes[0].__name__].keep(value, references)
+
+    def put_back(self, data: Any, references: References) -> Any:
+        (kind,) = self.classes
+        thing = kind.__new__(kind)
+        SHAPES[kind.__name__].put_back(thing, data, references)
+        return thing
+
+
+def part(kind: type) -> Form:
+    """An object of a class, which nobody else refers to."""
+    return _Part(kind)
 
 
 def optional(form: Form) -> Form:
@@ -180,10 +203,17 @@ class Shape:
     every object has for itself; the others have a value in the class until they are set."""
 
     def __init__(self, kind: type, forms: dict[str, Form]) -> None:
-        self.kind, self.forms = kind, forms
+        self.kind = kind
+        self.forms = {name: form for name, form in forms.items() if form is not SAME}
+        self._same = forms.keys() - self.forms
         slots = {name for base in kind.__mro__ for name in base.__dict__.get("__slots__", ())}
-        self.needed = {name for name in forms if name in slots or not hasattr(kind, name)}
+        self.needed = {n for n in self.forms if n in slots or not hasattr(kind, n)}
         self._slots = slots
+
+    @property
+    def can_be_made(self) -> bool:
+        """Whether an object can be made of a state alone."""
+        return not self._same
 
     def keep(self, thing: object, references: References) -> dict[str, Any]:
         """The state of an object. Raises UnkeptError, also for an attribute without a form."""
@@ -192,6 +222,8 @@ class Shape:
         )
         kept = {}
         for name, value in values.items():
+            if name in self._same:
+                continue
             form = self.forms.get(name)
             try:
                 if form is None:

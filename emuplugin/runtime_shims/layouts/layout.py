@@ -40,11 +40,11 @@ class Field(NamedTuple):
 
 
 class Answers(NamedTuple):
-    """What was asked of a layout: the types of variables, and by struct and path the fields, or
-    None where there is no such field."""
+    """What was asked of a layout: the types of variables, and by struct and path the fields as
+    ``OFFSET SIZE TYPE``, or nothing where there is no such field."""
 
     variables: Mapping[str, str]
-    fields: Mapping[str, Mapping[str, Field | None]]
+    fields: Mapping[str, Mapping[str, str]]
 
 
 class Layout:
@@ -95,7 +95,7 @@ class Layout:
     def size(self, type_name: str) -> int:
         """The size of a struct or of any other type that the table mentions."""
         name, count = self._underlying(type_name), 1
-        while array := _ARRAY.fullmatch(name):
+        while name[:1] == "[" and (array := _ARRAY.fullmatch(name)):
             name, count = self._underlying(array[2]), count * int(array[1])
         if name in self._structs:
             return count * int(self._structs[name][0])
@@ -221,9 +221,10 @@ class Layout:
 
     def answers(self) -> Answers:
         """What was asked of variables and fields so far."""
-        fields: dict[str, dict[str, Field | None]] = {}
+        fields: dict[str, dict[str, str]] = {}
         for (type_name, path), field in self._resolved.items():
-            fields.setdefault(type_name, {})[path] = field
+            row = "" if field is None else f"{field.offset} {field.size} {field.type}"
+            fields.setdefault(type_name, {})[path] = row
         return Answers(self._asked, fields)
 
     def parts(self) -> dict[str, Mapping[str, object]]:

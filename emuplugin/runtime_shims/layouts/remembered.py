@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .layout import Field, Layout
+from .layout import Answers, Field, Layout
 from .tables import candidates
 
 _TABLES = frozenset(("_structs", "_named", "_variables", "_constants"))
@@ -12,17 +12,32 @@ _TABLES = frozenset(("_structs", "_named", "_variables", "_constants"))
 
 class RememberedLayout(Layout):
     """See the module. ``answers`` are :class:`~.layout.Answers`, or lists with the same in them.
-    Raises what comes of something else: TypeError, ValueError, AttributeError."""
+    Raises what comes of something else: TypeError, ValueError, LookupError."""
 
     def __init__(self, version: str, answers: Any) -> None:
+        variables, fields = answers
         self.version = version
-        self._members = {}
-        self._asked, fields = dict(answers[0]), answers[1]
-        self._resolved = {
-            (struct, path): None if answer is None else _field(*answer)
-            for struct, paths in fields.items()
-            for path, answer in paths.items()
-        }
+        self._members, self._asked = {}, dict(variables)
+        self._resolved = {}
+        self._rows: dict[str, dict[str, str]] = dict(fields)
+
+    def _resolve(self, type_name: str, path: str) -> Field:
+        row = self._rows.get(type_name, {}).get(path)
+        if not row:
+            return super()._resolve(type_name, path)
+        offset, size, name = row.split(" ", 2)
+        return Field(int(offset), int(size), name)
+
+    def has(self, type_name: str, path: str = "") -> bool:
+        row = self._rows.get(type_name, {}).get(path)
+        return super().has(type_name, path) if row is None else row != ""
+
+    def answers(self) -> Answers:
+        asked = super().answers()
+        known = {name: dict(rows) for name, rows in self._rows.items()}
+        for name, rows in asked.fields.items():
+            known.setdefault(name, {}).update(rows)
+        return Answers(asked.variables, known)
 
     def __getattr__(self, name: str) -> Any:
         if name not in _TABLES:
@@ -31,9 +46,3 @@ class RememberedLayout(Layout):
         for table in _TABLES:
             self.__dict__[table] = getattr(whole, table)
         return self.__dict__[name]
-
-
-def _field(offset: int, size: int, type: str) -> Field:
-    if not isinstance(offset, int) or not isinstance(size, int) or not isinstance(type, str):
-        raise TypeError("not a field")
-    return Field(offset, size, type)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from emuplugin.cpu.address_space import PROT_READ, PROT_WRITE, AddressSpace, NoMemoryError
 
 _CHUNK = 1 << 20
@@ -18,9 +20,16 @@ class CHeap:
         self._sizes: dict[int, int] = {}
 
     @property
-    def is_new(self) -> bool:
-        """Whether nothing was allocated yet."""
-        return self._next == self._end and not self._sizes and not self._free
+    def state(self) -> list[Any]:
+        """What :meth:`resume` needs, as plain data."""
+        free = [[size, list(blocks)] for size, blocks in self._free.items()]
+        return [self._next, self._end, free, [*self._sizes.items()]]
+
+    def resume(self, state: list[Any]) -> None:
+        """Take it that memory holds these blocks."""
+        self._next, self._end, free, sizes = state
+        self._free = {size: list(blocks) for size, blocks in free}
+        self._sizes = dict(sizes)
 
     def allocate(self, size: int) -> int:
         """A block of at least ``size`` bytes; 0 where there is no memory."""

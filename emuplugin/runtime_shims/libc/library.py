@@ -7,6 +7,8 @@ is answered here (:data:`FUNCTIONS`); calling anything else ends the machine, by
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from emuplugin.cpu import registers as reg
 from emuplugin.cpu.address_space import PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE
 from emuplugin.errors import EmulationError, OpenError
@@ -30,7 +32,8 @@ _STREAMS = {"stdin": 0, "stdout": 1, "stderr": 2}
 class CLibrary:
     """Addresses for the undefined symbols of plugins, and the C functions behind them."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, names: Sequence[str] | None = None) -> None:
+        """``names`` are those that an earlier library had resolved, whose memory is to come."""
         self.process = process
         self.memory = process.memory
         self.heap = CHeap(process.space, _HEAP)
@@ -38,13 +41,18 @@ class CLibrary:
         self._functions: dict[int, tuple[str, CFunction | None]] = {}
         self._call = CCall(self)
         self._control = process.engine.batch(reg.RAX, reg.RSP, reg.RIP)
-        process.space.map(_BASE, _SIZE, PROT_READ | PROT_EXEC, "[libc]")
-        process.space.map(_DATA, PAGE_SIZE, PROT_READ | PROT_WRITE, "[libc data]")
         self.errno = _DATA
-        for name, number in _STREAMS.items():
-            variable = _DATA + 64 + 16 * number
-            self.memory.write_u64(variable, self.stream(number))
-            self._addresses[name] = variable
+        self._addresses.update(
+            (name, _DATA + 64 + 16 * number) for name, number in _STREAMS.items()
+        )
+        if names is None:
+            process.space.map(_BASE, _SIZE, PROT_READ | PROT_EXEC, "[libc]")
+            process.space.map(_DATA, PAGE_SIZE, PROT_READ | PROT_WRITE, "[libc data]")
+            for name, number in _STREAMS.items():
+                self.memory.write_u64(self._addresses[name], self.stream(number))
+        else:
+            for name in names:
+                self._addresses[name] = self.place(name, FUNCTIONS.get(name), there=True)
 
     def stream(self, number: int) -> int:
         """The ``FILE *`` of a standard stream."""
@@ -67,13 +75,15 @@ class CLibrary:
             address = self._addresses[name] = self.place(name, FUNCTIONS.get(name))
         return address
 
-    def place(self, name: str, function: CFunction | None) -> int:
-        """The address of a C function that the host carries out."""
+    def place(self, name: str, function: CFunction | None, *, there: bool = False) -> int:
+        """The address of a C function that the host carries out. ``there``: memory that is to come
+        holds it."""
         address = _BASE + _SLOT * len(self._functions)
         if address >= _BASE + _SIZE:
             raise OpenError(f"the plugin needs more than {_SIZE // _SLOT} C functions")
+        if not there:
+            self.memory.write(address, _HLT)
         self._functions[address] = (name, function)
-        self.memory.write(address, _HLT)
         self.process.trap(address, self._called)
         return address
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from .. import linux
 from ..open_file import COPY_MAX, OpenFile
+from ..state import state
 from ..table import Errno
 from .memory import MemoryDirectory
 from .node import Node
@@ -36,6 +37,7 @@ class Device(Node):
         return DeviceFile(self, opening)
 
 
+@state()
 class DeviceFile(NodeFile):
     """An open memory device."""
 

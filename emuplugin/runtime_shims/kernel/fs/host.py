@@ -34,6 +34,9 @@ class HostDirectory(HostNode, Directory):
         # How many subfolders there are is counted by some hosts only (1: nobody knows).
         self.links = 1
 
+    def visited(self) -> None:
+        self.filesystem.visited = True
+
     def size(self) -> int:
         return 4096
 

@@ -47,6 +47,8 @@ class HostFilesystem(Filesystem):
         #: Bytes charged by file, and how many names of a file the guest itself has made.
         self._charged: dict[_Key, int] = {}
         self.own_links: dict[_Key, int] = {}
+        #: Whether a path has led here.
+        self.visited = False
 
     def inode(self, key: _Key) -> int:
         number = self._inodes.get(key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .. import linux
+from ..state import TEXT, WHOLE, mapped, part, reference, state
 from ..table import Errno
 from .fifo import Fifo
 from .node import BLOCK, Directory, Listed, Node, Regular, Symlink
@@ -10,6 +11,7 @@ from .sparse import SparseData
 from .storage import INODE_BYTES, Filesystem
 
 
+@state(_charged=WHOLE, data=part(SparseData), users=WHOLE)
 class MemoryFile(Regular):
     """A regular file in memory. Its content goes when it has neither names nor users."""
 
@@ -80,6 +82,7 @@ class MemoryFile(Regular):
             self.links = -1  # never again
 
 
+@state(_charged=WHOLE)
 class MemorySymlink(Symlink):
     """A symbolic link in memory."""
 
@@ -94,6 +97,7 @@ class MemorySymlink(Symlink):
             self.filesystem.storage.release(self._charged)
 
 
+@state(charged=WHOLE, _children=mapped(TEXT, reference(Node)))
 class MemoryDirectory(Directory):
     """A directory in memory."""
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import linux
+from ..state import NOTHING, TEXT, WHOLE, mapped, optional, reference, state
 from ..table import Errno
 from .storage import Filesystem
 
@@ -49,6 +50,12 @@ class Listed(NamedTuple):
     kind: int
 
 
+@state(
+    abstract=True,
+    filesystem=reference(Filesystem), inode=WHOLE, permissions=WHOLE, uid=WHOLE, gid=WHOLE,
+    links=WHOLE, rdev=WHOLE, accessed=WHOLE, modified=WHOLE, changed=WHOLE, born=WHOLE,
+    locks=NOTHING, watches=NOTHING, shared=NOTHING,
+)  # fmt: skip
 class Node:
     """An inode. ``kind`` is its type (S_IFREG, ...), ``permissions`` the other bits of its mode."""
 
@@ -127,6 +134,7 @@ class Node:
         self.changed = self.filesystem.now()
 
 
+@state(abstract=True, seals=optional(WHOLE))
 class Regular(Node):
     """A regular file. Between :meth:`acquire` and :meth:`release` its content can be used.
 
@@ -207,6 +215,7 @@ class Regular(Node):
         return RegularFile(self, opening)
 
 
+@state(abstract=True, _target=TEXT)
 class Symlink(Node):
     """A symbolic link."""
 
@@ -233,6 +242,7 @@ class MagicLink(Symlink):
         raise NotImplementedError
 
 
+@state(abstract=True, parent=reference(Node), name=TEXT, mounts=mapped(TEXT, reference(Node)))
 class Directory(Node):
     """A directory. ``parent`` and ``name`` say where it is (the root is its own parent); both are
     kept when it is removed. ``mounts`` are the roots of what is mounted at names in it.
@@ -253,7 +263,14 @@ class Directory(Node):
 
     def child(self, name: str) -> Node | None:
         """What a path finds under ``name``."""
-        return (self.mounts and self.mounts.get(name)) or self.lookup(name)
+        mounted = self.mounts and self.mounts.get(name)
+        if mounted:
+            mounted.visited()
+            return mounted
+        return self.lookup(name)
+
+    def visited(self) -> None:
+        """A path leads to this directory, where it is mounted."""
 
     def children(self) -> list[Listed]:
         """All entries, sorted by name: the order must not depend on the host."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from .. import linux
 from ..open_file import OpenFile
+from ..state import KNOWN, NOTHING, TEXT, WHOLE, optional, reference, state
 from ..table import Errno
 from .node import Directory, Node, Regular, Symlink
 from .walk import READ, WRITE, Place, User
@@ -22,6 +23,10 @@ _WANTED = {linux.O_RDONLY: READ, linux.O_WRONLY: WRITE, linux.O_RDWR: READ | WRI
 IN_CREATE, IN_OPEN, IN_CLOSE_WRITE, IN_CLOSE_NOWRITE = 0x100, 0x20, 0x8, 0x10
 
 
+@state(
+    kernel=KNOWN, flags=WHOLE, directory=optional(reference(Directory)), name=TEXT,
+    condition=NOTHING,
+)  # fmt: skip
 class Opening:
     """One act of opening: by whom, how, and what name was used."""
 

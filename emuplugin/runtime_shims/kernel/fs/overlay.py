@@ -128,6 +128,9 @@ class OverlayDirectory(MemoryDirectory):
         self._lower = lower
         self._hidden: set[str] = set()
 
+    def visited(self) -> None:
+        self._lower.visited()
+
     def lookup(self, name: str) -> Node | None:
         found = super().lookup(name)
         if found is not None or name in self._hidden:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from .. import linux
 from ..open_file import OpenFile
+from ..state import BYTES, optional, state
 from ..table import Errno
 from . import proc_text
 from .node import Directory, Listed, MagicLink, Node, Stat, Symlink
@@ -37,6 +38,7 @@ class TextNode(Node):
         return TextFile(self, opening)
 
 
+@state(_text=optional(BYTES))
 class TextFile(UnwritableFile):
     """One reading of such a file: the text of the moment of its first read."""
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from .. import linux
 from ..open_file import OpenFile
+from ..state import FLAG, TEXT, WHOLE, listed, named_tuple, optional, reference, state
 from ..table import Errno
 from .node import Directory, Listed, Node, Regular, Stat
 from .opening import Opening
@@ -19,6 +20,7 @@ SIZE_MAX = (1 << 63) - 1
 _SEALED = linux.F_SEAL_WRITE | linux.F_SEAL_FUTURE_WRITE
 
 
+@state(abstract=True, node=reference(Node), opening=reference(Opening))
 class NodeFile(OpenFile):
     """Something opened by path."""
 
@@ -48,6 +50,7 @@ _ONLY_AT_OPEN = linux.O_CREAT | linux.O_EXCL | linux.O_TRUNC | linux.O_CLOEXEC |
 _ALWAYS = linux.O_LARGEFILE
 
 
+@state(readable=FLAG, writable=FLAG, at=WHOLE)
 class RegularFile(NodeFile):
     """An open regular file."""
 
@@ -151,6 +154,7 @@ def change_size(node: Regular, size: int) -> None:
     node.touch()
 
 
+@state(abstract=True, _at=WHOLE)
 class UnwritableFile(NodeFile):
     """What can be gone through but not be written, and has no end to seek from."""
 
@@ -175,6 +179,7 @@ class UnwritableFile(NodeFile):
         return offset
 
 
+@state(_entries=optional(listed(named_tuple(Listed, TEXT, WHOLE, WHOLE))))
 class DirectoryFile(UnwritableFile):
     """An open directory. Its entries are those of the moment of the first look, or of the last
     ``lseek`` to the start."""
@@ -237,6 +242,7 @@ def _record(entry: Listed, offset: int, old: bool) -> bytes:
     return (struct.pack("<QQHB", entry.inode, offset, length, kind) + name).ljust(length, b"\0")
 
 
+@state()
 class PathFile(NodeFile):
     """A descriptor that only names a place (O_PATH)."""
 

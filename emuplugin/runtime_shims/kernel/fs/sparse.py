@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
+from ..state import BUFFER, WHOLE, collected, forgotten, mapped, reference, state
 from .storage import Storage
 
 PAGE = 4096
@@ -11,6 +12,10 @@ _SHIFT, _MASK = 12, PAGE - 1
 _ZERO = bytes(PAGE)
 
 
+@state(
+    size=WHOLE, _storage=reference(Storage), _pages=mapped(WHOLE, BUFFER),
+    _unwritten=collected(WHOLE), _order=forgotten(None),
+)  # fmt: skip
 class SparseData:
     """Bytes of which whole pages may be absent and read as zero. Pages count in ``storage``."""
 

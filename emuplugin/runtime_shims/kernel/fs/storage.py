@@ -6,11 +6,14 @@ from collections.abc import Callable
 
 from emuplugin.errors import FileSizeLimitExceeded
 
+from ..state import SAME, WHOLE, state
+
 #: What an inode or a name counts for besides its content: a guest that makes a million empty
 #: files must not fill the host's memory.
 INODE_BYTES = 512
 
 
+@state(used=WHOLE, allowed=SAME)
 class Storage:
     """Bytes that files have grown by, in memory and in mounts together."""
 
@@ -41,6 +44,10 @@ class Storage:
         return (1 << 40 if self.allowed is None else self.allowed) - self.used
 
 
+@state(
+    _last_inode=WHOLE,
+    device=SAME, kind=SAME, magic=SAME, storage=SAME, now=SAME, read_only=SAME,
+)  # fmt: skip
 class Filesystem:
     """One mounted file system: ``device`` is its st_dev, ``kind`` its name in /proc/mounts and
     ``magic`` its f_type (man 2 statfs)."""

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from .. import linux
 from ..record import Access
+from ..state import SAME, WHOLE, reference, state
 from ..table import Errno
 from . import dev, etc, proc, proc_text
 from .host import HostDirectory, mount_host
+from .host_node import HostFilesystem
 from .memory import MemoryDirectory, MemoryFile
 from .node import Directory
 from .overlay import mount_overlay
@@ -28,6 +30,11 @@ PYTHON = User(1000, 1000, privileged=True)
 HOME = "/home/user"
 
 
+@state(
+    working=reference(Directory), _cookie=WHOLE, _device=WHOLE,
+    kernel=SAME, user=SAME, _furnished=SAME, storage=SAME, mounted=SAME, memory=SAME,
+    anonymous=SAME, root=SAME,
+)  # fmt: skip
 class Tree:
     """The root, the working directory, and the user on whose behalf things happen."""
 
@@ -53,8 +60,11 @@ class Tree:
             self._mount(path, mount)
         for path, content in kernel.sandbox.files.items():
             self._give(path, content.encode() if isinstance(content, str) else content)
-        # What the machine brings along is not the plugin's consumption.
+        # What the machine brings along is not the plugin's consumption, nor its doing.
         self.storage.used = 0
+        for mounted in self.mounted.values():
+            if isinstance(mounted, HostFilesystem):
+                mounted.visited = False
         self._furnished = True
         self.storage.allowed = kernel.sandbox.limits.file_bytes
 
@@ -81,6 +91,14 @@ class Tree:
 
     def report(self, path: str, access: Access) -> None:
         self.kernel.report.file(path, access)
+
+    @property
+    def has_shown_hosts(self) -> bool:
+        """Whether a path has led to files of the host; always, if the root is a folder of it."""
+        return any(
+            isinstance(mounted, HostFilesystem) and (mounted.visited or path == "/")
+            for path, mounted in self.mounted.items()
+        )
 
     def next_cookie(self) -> int:
         """What ties the two events of a rename together."""
