@@ -1,6 +1,6 @@
 """What opening a plugin costs, by step: each sample in a fresh process.
 
-Cold with an empty cache folder, warm when the file was opened on this machine before.
+Cold when another file was opened on this machine before, warm when this one was.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ def measure(settings: Settings) -> Samples:
 def _round(samples: Samples, settings: Settings, file: str, plugin: Path, bytecode: str) -> None:
     with tempfile.TemporaryDirectory(prefix="emuplugin-cache-") as cache:
         env = _environment(bytecode, cache)
+        _steps([str(settings.fixture("add"))], env)
         for way in (COLD, WARM):
             steps = _steps([str(plugin), *_FUNCTIONS[file]], env)
             for step in STEPS:

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from time import perf_counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self, Unpack, cast
 
@@ -259,7 +260,7 @@ class Machine:
         self.life.adopt(program)
         self.life.host_seconds = snapshot.host_seconds
         for old, module in zip(snapshot.plugins, program.modules, strict=True):
-            plugin = Plugin(self, module, old.path)
+            plugin = Plugin(self, module, old.path, old.table)
             plugin.timings = dict(old.timings)
             self._plugins[old.path] = plugin
         self._failures = dict(snapshot.failures)
@@ -365,11 +366,14 @@ class Machine:
         return self.resume_again()
 
     def resume_again(self) -> bool:
-        """Go on there once more."""
+        """Go on there once more. What the inits had printed is printed again."""
+        start = perf_counter()
         program = None if self._kept is None else self._kept.program(self.sandbox)
         if program is None:
             return False
         self.life.adopt(program)
+        self.life.host_seconds = perf_counter() - start
+        self.life.guarded(program.process.kernel.print_again)
         return True
 
     def opened(self, path: str) -> Plugin | None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .runtime_shims.program import Module
 
 Symbol = Variable | Function
+SymbolTable = Mapping[str, tuple[int, int]]
 _PTAB_ENTRY = 8  # struct ptabEntry {name nameOff, typ typeOff}
 
 
@@ -26,7 +27,10 @@ class Plugin:
     """An opened plugin. ``path`` is its real path, ``plugin_path`` what Go calls it,
     ``timings`` how many seconds each step of opening took."""
 
-    def __init__(self, machine: Machine, module: Module, path: str) -> None:
+    def __init__(
+        self, machine: Machine, module: Module, path: str, table: SymbolTable | None = None
+    ) -> None:
+        """``table`` is for a plugin that was copied: of the one that it was copied from."""
         self.machine = machine
         self.path = path
         self.plugin_path = module.plugin_path
@@ -35,12 +39,12 @@ class Plugin:
         self.from_cache = False
         #: What waits until it is in the cache, and returns why it is not.
         self.keeping: Callable[[], str] = str
-        self.bind(module)
+        self.bind(module, table)
 
-    def bind(self, module: Module) -> None:
+    def bind(self, module: Module, table: SymbolTable | None = None) -> None:
         """Be the plugin that ``module`` is: of a machine that has begun, or begun anew."""
         self._module = module
-        self._table = dict(self._read_table())
+        self._table: SymbolTable = dict(self._read_table()) if table is None else table
         self.begin_anew()
 
     def begin_anew(self) -> None:
@@ -62,6 +66,11 @@ class Plugin:
         """Why the plugin was not put into the cache; empty if it was, or came from there. It is put
         there while it is in use already: this waits for that."""
         return self.keeping()
+
+    @property
+    def table(self) -> SymbolTable:
+        """For each exported name the addresses of its type and symbol."""
+        return self._table
 
     @property
     def module(self) -> Module:

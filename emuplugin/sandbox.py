@@ -108,7 +108,8 @@ class Sandbox:
     of the guest, ``files`` puts contents there (text is UTF-8). ``network`` is what may be
     reached. ``clock`` is ``"virtual"``, starting at ``epoch`` (seconds since 1970), or
     ``"host"``. ``seed`` feeds all randomness; ``None`` takes the host's. ``cpus`` is
-    ``runtime.NumCPU()``.
+    ``runtime.NumCPU()``. With ``accelerators`` the host runs some loops of the standard library,
+    like that of SHA-256; nothing but the time it takes tells.
     """
 
     args: tuple[str, ...] = ("plugin",)
@@ -123,6 +124,7 @@ class Sandbox:
     epoch: float = DEFAULT_EPOCH
     seed: int | None = 0
     cpus: int = 1
+    accelerators: bool = True
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:

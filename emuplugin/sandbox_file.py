@@ -93,6 +93,7 @@ class _Reader:
             "epoch": _moment,
             "seed": _seed,
             "cpus": _number,
+            "accelerators": _switch,
             "limits": lambda key, value: value,  # needs the preset's
         }
 
@@ -223,6 +224,12 @@ def _text(key: str, value: object) -> Any:
 def _number(key: str, value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         _refuse(key, f"must be a whole number, not {value!r}")
+    return value
+
+
+def _switch(key: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        _refuse(key, f"must be true or false, not {value!r}")
     return value
 
 

@@ -112,6 +112,11 @@ _FINDS: Final = (
         help="What runtime.NumCPU tells, 1 to 64.  [default: 1]",
     ),
     click.option(
+        "--no-accelerators",
+        is_flag=True,
+        help="Emulate all of the standard library, SHA-256 too. Results are the same, and later.",
+    ),
+    click.option(
         "--isolate",
         is_flag=True,
         help="Run the emulator in a process of its own, which the system confines.",
@@ -151,7 +156,7 @@ def _limit_options() -> list[Callable[[F], F]]:
 
 _SANDBOX_PARAMS: Final = frozenset(
     ("sandbox_file", "preset", "env", "args", "stdin", "mounts", "files", "grants", "clock",
-     "seed", "cpus", "isolate")
+     "seed", "cpus", "no_accelerators", "isolate")
 )  # fmt: skip
 
 
@@ -201,6 +206,7 @@ class SandboxOptions:
     clock: Clock | None
     seed: int | str | None
     cpus: int | None
+    no_accelerators: bool
     isolate: bool
     seconds: float | str | None
     instructions: int | str | None
@@ -231,6 +237,7 @@ class SandboxOptions:
                 clock=self.clock or base.clock,
                 seed=self._seed(base.seed),
                 cpus=self.cpus or base.cpus,
+                accelerators=base.accelerators and not self.no_accelerators,
                 limits=self._limits(base.limits),
             )
         except ValueError as error:

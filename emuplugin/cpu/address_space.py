@@ -21,6 +21,9 @@ from .physical import PAGE_SHIFT, PAGE_SIZE, OutOfPhysicalMemoryError, PhysicalM
 PROT_NONE, PROT_READ, PROT_WRITE, PROT_EXEC = 0, 1, 2, 4
 # Pages made present together on a fault: one page table's worth, the cheapest unit to write.
 WINDOW = 512 << PAGE_SHIFT
+# From so many pages on, what comes behind other memory that is kept together is large: the Go heap,
+# where it grows. Of its first piece many plugins need little.
+_LARGE = 512
 
 
 _versions = count(1)
@@ -232,9 +235,13 @@ class AddressSpace:
 
     def show(self, kept: KeptSpace) -> None:
         """Have what was there when ``kept`` was kept, in this address space or one like it."""
-        changed = kept.code_version != self.code_version or any(
-            area.prot & (PROT_WRITE | PROT_EXEC) == PROT_WRITE | PROT_EXEC
-            for area in (*self._areas, *kept.areas)
+        # With nothing but the engine's own page there was no code of the guest's yet.
+        changed = len(self._areas) > 1 and (
+            kept.code_version != self.code_version
+            or any(
+                area.prot & (PROT_WRITE | PROT_EXEC) == PROT_WRITE | PROT_EXEC
+                for area in (*self._areas, *kept.areas)
+            )
         )
         self.physical.show(kept.store)
         self._areas, self._starts = list(kept.areas), [area.start for area in kept.areas]
@@ -242,8 +249,8 @@ class AddressSpace:
         self.present_pages, self.peak_pages = kept.present_pages, kept.peak_pages
         self.generation += 1
         if changed:
-            self.code_changed()
-            self.code_version = kept.code_version
+            self.flush_code()
+        self.code_version = kept.code_version
         self.flush_tlb()
 
     # --- inside -----------------------------------------------------------------------------
@@ -253,6 +260,10 @@ class AddressSpace:
         if low <= start and start + (pages << PAGE_SHIFT) <= high:
             physical += start - low
             if self.physical.claim(physical, pages):
+                if pages >= _LARGE and any(
+                    area.physical is not None for area in self._within(low, high)
+                ):
+                    self.physical.expect_filled(physical, pages << PAGE_SHIFT)
                 return physical
         try:
             return self.physical.allocate(pages)

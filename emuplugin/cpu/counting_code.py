@@ -15,6 +15,9 @@ change of the counter is under way nearly all the time.
 
 The patcher also replaces other helpers that the block calls by better ones, where there are such;
 see :mod:`helper_code`.
+
+Blocks that begin an iteration of a known loop call an accelerator instead, which counts as well;
+see :mod:`accelerators`.
 """
 
 from __future__ import annotations
@@ -73,6 +76,18 @@ class Cells(ctypes.Structure):
         ("until", ctypes.c_int64),  # what will have run when nothing remains
         ("passed", ctypes.c_int64),  # what the time-stamp counter shows beyond instructions
         ("tick", ctypes.c_int64),  # what it moves by when it is read; 0 if it is not kept here
+        # Of accelerators: the table of what they are for (0: there are none) and how a block is
+        # looked for in it; the guest's memory and the address of its page tables in it; what a loop
+        # works on.
+        ("known", ctypes.c_uint64),
+        ("match", ctypes.c_uint64),
+        ("physical", ctypes.c_uint64),
+        ("root", ctypes.c_uint64),
+        ("guest", ctypes.c_uint64),
+        ("iterations", ctypes.c_uint64),
+        ("host0", ctypes.c_uint64),
+        ("host1", ctypes.c_uint64),
+        ("host2", ctypes.c_uint64),
     )
 
 
@@ -138,7 +153,8 @@ _ENTER_WINDOWS = """
 # Bit 31 of R9 remembers that the search has begun again at the start of the buffer: then the engine
 # has thrown all blocks away, and what the table says of them is wrong. Pointers to helpers are the
 # last words of a block; those in the list of pairs are replaced. Then it looks for the call of the
-# helper that is asked for stops near the start of the code, and changes it as said above.
+# helper that is asked for stops near the start of the code, and changes it as said above, or,
+# where there is an accelerator for the block, makes it a call of that and a jump behind it.
 _PATCHER = """
     4181f900020000           | 0b  cmp r9d, 0x200
     0f8745010000             | 12  ja 0x15d
@@ -236,21 +252,33 @@ _PATCHER = """
     72a0                     | 15b  jb 0xfd
     49ff4250                 | 15d  inc qword ptr [r10 + 0x50]
     c3                       | 161  ret
-    48b89090909090909090     | 162  movabs rax, 0x9090909090909090
-    4889040a                 | 16c  mov qword ptr [rdx + rcx], rax
-    498d42f8                 | 170  lea rax, [r10 - 8]
-    4829d0                   | 174  sub rax, rdx
-    c70248832d00             | 177  mov dword ptr [rdx], 0x2d8348
-    894203                   | 17d  mov dword ptr [rdx + 3], eax
-    44884a07                 | 180  mov byte ptr [rdx + 7], r9b
-    c6420879                 | 184  mov byte ptr [rdx + 8], 0x79
-    83e902                   | 188  sub ecx, 2
-    884a09                   | 18b  mov byte ptr [rdx + 9], cl
-    c6420ae8                 | 18e  mov byte ptr [rdx + 0xa], 0xe8
-    498d43ff                 | 192  lea rax, [r11 - 1]
-    4829d0                   | 196  sub rax, rdx
-    89420b                   | 199  mov dword ptr [rdx + 0xb], eax
-    c3                       | 19c  ret
+    48833d{known}00          | 162  cmp qword ptr [rip + known], 0
+    741d                     | 16a  je 0x189
+    ff15{match}              | 16c  call qword ptr [rip + match]
+    7415                     | 172  je 0x189
+    c602e8                   | 174  mov byte ptr [rdx], 0xe8
+    29d0                     | 177  sub eax, edx
+    83e805                   | 179  sub eax, 5
+    894201                   | 17c  mov dword ptr [rdx + 1], eax
+    ffc1                     | 17f  inc ecx
+    c64205eb                 | 181  mov byte ptr [rdx + 5], 0xeb
+    884a06                   | 185  mov byte ptr [rdx + 6], cl
+    c3                       | 188  ret
+    48b89090909090909090     | 189  movabs rax, 0x9090909090909090
+    4889040a                 | 193  mov qword ptr [rdx + rcx], rax
+    498d42f8                 | 197  lea rax, [r10 - 8]
+    4829d0                   | 19b  sub rax, rdx
+    c70248832d00             | 19e  mov dword ptr [rdx], 0x2d8348
+    894203                   | 1a4  mov dword ptr [rdx + 3], eax
+    44884a07                 | 1a7  mov byte ptr [rdx + 7], r9b
+    c6420879                 | 1ab  mov byte ptr [rdx + 8], 0x79
+    83e902                   | 1af  sub ecx, 2
+    884a09                   | 1b2  mov byte ptr [rdx + 9], cl
+    c6420ae8                 | 1b5  mov byte ptr [rdx + 0xa], 0xe8
+    498d43ff                 | 1b9  lea rax, [r11 - 1]
+    4829d0                   | 1bd  sub rax, rdx
+    89420b                   | 1c0  mov dword ptr [rdx + 0xb], eax
+    c3                       | 1c3  ret
 """
 #: The second argument of the helper is 0: ``xor esi, esi`` or ``xor edx, edx``.
 ZERO_ARGUMENT = bytes.fromhex("33d2" if _WINDOWS else "33f6")

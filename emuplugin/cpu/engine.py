@@ -27,6 +27,7 @@ from .cpuid import cpuid
 from .engine_internals import stop_only_between_instructions, translations_far_away
 from .engine_probe import internals_of
 from .faults import Fault, FaultKind, classify
+from .host_pages import small_pages
 from .paging import WRITABLE
 from .port_io import ForbiddenInstruction, forbid
 from .registers import ENTER, Batch
@@ -87,15 +88,19 @@ class Engine:
     are; exceptions that it raises end the run and are raised by :meth:`run`.
     ``on_interrupt`` is told of Ctrl-C that comes in the middle of a run, which then goes on; where
     there is none the run ends.
-    ``system_page`` is a virtual address where the engine may put one page of its own.
+    ``system_page`` is a virtual address where the engine may put one page of its own. With
+    ``accelerators`` the host runs loops that it knows (:mod:`accelerators`), while nobody observes.
     """
 
-    def __init__(self, space: AddressSpace, system_page: int) -> None:
+    def __init__(self, space: AddressSpace, system_page: int, *, accelerators: bool = True) -> None:
         self.space = space
+        self._accelerators = accelerators
+        self._observers: set[object] = set()
         self._uc = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
         self._uc.ctl_set_cpu_model(x86_const.UC_CPU_X86_WESTMERE)
         self._uc.ctl_set_tcg_buffer_size(_TRANSLATIONS)
-        with translations_far_away(_TRANSLATIONS):
+        # The engine asks for large pages for its translations; many machines hardly fill the first.
+        with translations_far_away(_TRANSLATIONS), small_pages():
             self._uc.mem_map_ptr(
                 0, space.physical.span, unicorn.UC_PROT_ALL, space.physical.pointer
             )
@@ -121,6 +126,7 @@ class Engine:
         #: How runs are stopped, and how many instructions have run.
         self.stops: Stops = stops(self._uc, _TRANSLATIONS, internals)
         self.stops.arm(_UNLIMITED)
+        self._accelerate()
         system_calls = self._system_calls()
         next(system_calls)
         self._hook_instruction(_INSN_SYSCALL, system_calls.send, None)
@@ -226,6 +232,17 @@ class Engine:
     def _flush_code(self) -> None:
         self._uc.ctl_flush_tb()
         self.stops.flushed()
+
+    def observe(self, observer: object, *, on: bool) -> None:
+        """An observer begins or ends; translations must be thrown away then. While there is one,
+        it is the engine that runs everything."""
+        (self._observers.add if on else self._observers.discard)(observer)
+        self._accelerate()
+
+    def _accelerate(self) -> None:
+        on = self._accelerators and not self._observers
+        space = self.space
+        self.stops.accelerate(space.physical.pointer if on else 0, space.tables.root)
 
     def settle(self) -> None:
         """Make the engine forget hooks that were removed. It does so at the end of a run; this one

@@ -177,6 +177,7 @@ class Hooks:
     def attach(self) -> None:
         """Begin to observe. Only between runs."""
         engine = self._engine
+        engine.observe(self, on=bool(self._wanted))
         for kind, begin, end, function, data in self._wanted:
             hook = ctypes.c_size_t()
             error = uclib.uc_hook_add(
@@ -201,6 +202,7 @@ class Hooks:
             for hook in self._attached:
                 uclib.uc_hook_del(self._engine.handle, ctypes.c_size_t(hook))
             self._engine.settle()
+            self._engine.observe(self, on=False)
             self._flush()
         self._attached.clear()
         self._wanted.clear()

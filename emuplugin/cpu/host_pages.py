@@ -12,6 +12,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 PAGE_SIZE = 4096
@@ -19,6 +20,8 @@ PAGE_SHIFT = 12
 
 # Linux, asm-generic/mman-common.h and mman.h; Python 3.11 does not name them all.
 _MAP_FIXED, _MAP_NORESERVE = 0x10, 0x4000
+# Linux, prctl.h.
+_PR_SET_THP_DISABLE, _PR_GET_THP_DISABLE = 41, 42
 # Documentation/admin-guide/mm/pagemap.rst: bit 61 of an entry says that the page is a file's, 62
 # that it is swapped out, 63 that it is present. Here they are bits of an entry's highest byte.
 _ENTRY = 8
@@ -49,6 +52,20 @@ def _map(address: int, size: int, flags: int, fd: int, offset: int) -> None:
     if got != address:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
+
+
+@contextmanager
+def small_pages() -> Iterator[None]:
+    """Within this, memory that is touched for the first time is no large page, even where that was
+    asked for: neither need its 2 MB be there, nor need they be cleared. For the whole process."""
+    if sys.platform != "linux" or _libc().prctl(_PR_GET_THP_DISABLE, 0, 0, 0, 0):
+        yield
+        return
+    _libc().prctl(_PR_SET_THP_DISABLE, 1, 0, 0, 0)
+    try:
+        yield
+    finally:
+        _libc().prctl(_PR_SET_THP_DISABLE, 0, 0, 0, 0)
 
 
 def memory_file(name: str) -> int | None:

@@ -10,35 +10,43 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import cache
 
 _CODE = re.compile(r"^ *(\S+) *\|.*", re.MULTILINE)
+_NAME = re.compile(r"\{(\w+)\}")
 
 
 def assemble(listing: str, at: int, values: Mapping[str, bytes], cells: Mapping[str, int]) -> bytes:
     """The code of ``listing``, to be placed at the offset ``at`` from the address that ``cells``
     are offsets from. ``values`` are put in as they are, cells as 32-bit displacements."""
-    content, plain = bytearray(), ""
+    content = bytearray()
+    for code, name, behind in _parsed(listing):
+        content += code
+        value = values.get(name)
+        if value is not None:
+            content += value
+        elif name:
+            content += struct.pack("<i", cells[name] - (at + len(content) + 4 + behind))
+    return bytes(content)
+
+
+@cache
+def _parsed(listing: str) -> tuple[tuple[bytes, str, int], ...]:
+    """Pieces of code with the names behind them, and how much of the instruction follows there. The
+    last has no name."""
+    return tuple(_parse(listing))
+
+
+def _parse(listing: str) -> Iterator[tuple[bytes, str, int]]:
+    plain = ""
     for code in _CODE.findall(listing):
         if "{" in code:
-            content += bytes.fromhex(plain)
-            plain = ""
-            content += assemble_line(code, at + len(content), values, cells)
+            before, *named = _NAME.split(code)
+            plain += before
+            for name, behind in zip(named[::2], named[1::2], strict=True):
+                yield bytes.fromhex(plain), name, len(behind) // 2
+                plain = behind
         else:
             plain += code
-    return bytes(content + bytes.fromhex(plain))
-
-
-def assemble_line(
-    code: str, at: int, values: Mapping[str, bytes], cells: Mapping[str, int]
-) -> bytes:
-    """The code of one line; see :func:`assemble`."""
-    while "{" in code:
-        before, _, rest = code.partition("{")
-        name, _, behind = rest.partition("}")
-        value = values.get(name)
-        if value is None:
-            end = at + (len(before) + 8 + len(behind)) // 2
-            value = struct.pack("<i", cells[name] - end)
-        code = before + value.hex() + behind
-    return bytes.fromhex(code)
+    yield bytes.fromhex(plain), "", 0

@@ -11,6 +11,7 @@ import ctypes
 import mmap
 import sys
 from bisect import insort
+from contextlib import suppress
 from itertools import pairwise
 
 from .host_pages import Pagemap, is_supported, map_file, map_zeros
@@ -47,7 +48,7 @@ class PhysicalMemory:
     def __init__(self, span: int) -> None:
         self.span = min(span, _MAX_SPAN) & -PAGE_SIZE
         self._map = _reserve(self.span)
-        self._buffer = (ctypes.c_char * self.span).from_buffer(self._map)
+        self._buffer = ctypes.c_char.from_buffer(self._map)  # the first of them
         self.pointer = ctypes.addressof(self._buffer)
         self.bytes = memoryview(self._map)
         self.words = self.bytes.cast("Q")
@@ -101,6 +102,13 @@ class PhysicalMemory:
             else:
                 merged.append((start, length))
         self._free = merged
+
+    def expect_filled(self, address: int, size: int) -> None:
+        """Tell that these bytes will be used without large gaps. The host may then hand them out
+        in large pages: touching one, and giving it back, costs it little more than a small one."""
+        if sys.platform == "linux":
+            with suppress(OSError):  # a host without large pages
+                self._map.madvise(mmap.MADV_HUGEPAGE, address, size)
 
     def zero(self, address: int, size: int) -> None:
         """Make ``size`` bytes at ``address`` zero; whole large spans go back to the host."""
@@ -157,14 +165,16 @@ class PhysicalMemory:
         written from now on stays out of it."""
         if self.copying or store.fd is None:
             self._copy_back(store)
-        elif self._shown is store:
-            # Drops what was written: the file shows again, or zeros.
-            self._map.madvise(mmap.MADV_DONTNEED)
-            self._view(store, self._hidden)
         else:
-            map_zeros(self.pointer, self.span)
-            self._shown = store
-            self._view(store, store.runs)
+            # Drops what was written: a file shows again that is shown there, or zeros.
+            self._map.madvise(mmap.MADV_DONTNEED)
+            shown, self._shown = self._shown, store
+            if shown is not store:
+                for start, count in () if shown is None else shown.runs:
+                    map_zeros(self.pointer + (start << PAGE_SHIFT), count << PAGE_SHIFT)
+                self._view(store, store.runs)
+            elif self._hidden:
+                self._view(store, self._hidden)
         self._free = list(store.free)
 
     def _keep_by_view(self) -> PageStore | None:

@@ -15,6 +15,7 @@ from typing import Protocol
 import unicorn
 from unicorn.unicorn_py3.unicorn import uclib
 
+from .accelerators import accelerator_code
 from .counting_code import (
     CELL,
     CODE_AT,
@@ -59,6 +60,11 @@ class Stops(Protocol):
     def tell_time(self, tick: int) -> bool:
         """Let RDTSC answer ``passed`` and the executed instructions, after ``passed`` was increased
         by ``tick``. False where that cannot be: there the instruction remains a fault."""
+
+    def accelerate(self, memory: int, tables: int) -> None:
+        """From the next translation on, let the host run loops that it knows: guest-physical
+        memory is at the host's address ``memory``, the page tables at the guest-physical address
+        ``tables``. With ``memory`` 0 the engine runs everything."""
 
     def arm(self, instructions: int) -> None:
         """Stop before the block with which more than ``instructions`` would have run from now."""
@@ -138,6 +144,10 @@ class _CountedStops:
             helper_code(CODE_AT + len(code.content), places.code, found) if found and far else None
         )
         content = code.content + (helpers.content if helpers else b"")
+        at = CODE_AT + len(content)
+        accelerators = accelerator_code(at, places.code, found) if found and far else None
+        if accelerators is not None:
+            content += accelerators.content
         size = CODE_AT + len(content)
         # A block calls a helper that is near directly, and then a stub must be near as well.
         # Where the code is near, the counting fits into the blocks.
@@ -163,6 +173,10 @@ class _CountedStops:
             self._replace(helpers)
         self._expired = False
         self._tick = self._beyond = 0
+        self._accelerators = 0
+        if accelerators is not None and inline:
+            self._accelerators = base + accelerators.table
+            cells.match = base + accelerators.match
         ctypes.memmove(base + CODE_AT, content, len(content))
         self._code.seal()
         hook = ctypes.c_size_t()
@@ -200,6 +214,10 @@ class _CountedStops:
     def left_at(self) -> int:
         address: int = self._code.address + CELL["left"]
         return address
+
+    def accelerate(self, memory: int, tables: int) -> None:
+        self._cells.physical, self._cells.root = memory, tables
+        self._cells.known = self._accelerators if memory else 0
 
     @property
     def missed(self) -> int:
@@ -322,6 +340,9 @@ class _EstimatedStops:
 
     def request_at_once(self) -> None:
         self.request()
+
+    def accelerate(self, memory: int, tables: int) -> None:
+        """There is no code of ours."""
 
     def tell_time(self, tick: int) -> bool:
         return False

@@ -8,7 +8,7 @@ from typing import Any
 from emuplugin.network import Network
 from emuplugin.sandbox import Limits, Mount, Sandbox
 
-_PLAIN = ("args", "env", "files", "clock", "epoch", "seed", "cpus")
+_PLAIN = ("args", "env", "files", "clock", "epoch", "seed", "cpus", "accelerators")
 
 
 class _Input:

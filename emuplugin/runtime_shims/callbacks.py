@@ -9,7 +9,6 @@ host's takes the inner calls, and they change places again when the callback ret
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from emuplugin.cpu import registers as reg
 
@@ -62,7 +61,7 @@ class Callbacks:
         # The goroutine that is in the callback, and RSP at its entry; 0 once it has parked.
         self._here, self._rsp = 0, 0
         engine = caller.runtime.process.engine
-        self._arguments = engine.batch(*INTEGER_REGISTERS, reg.RDX, reg.RSP, reg.R14)
+        self._arguments = engine.batch(*INTEGER_REGISTERS, reg.RDX, reg.RSP, reg.R14, reg.RIP)
         self._ints = engine.batch(*INTEGER_REGISTERS)
         self._floats = engine.batch(wide=FLOAT_REGISTERS)
         self._control = engine.batch(reg.RSP, reg.RIP, reg.R14)
@@ -70,9 +69,10 @@ class Callbacks:
         runtime = caller.runtime
         self._gopark = runtime.function("runtime.gopark")
         self._gopanic = runtime.function("runtime.gopanic")
-        runtime.process.trap(self._stub.entry, partial(self._called, None))
-        for number, entry in enumerate(runtime.stubs.methods):
-            runtime.process.trap(entry, partial(self._called, number))
+        # The number of the method that begins at an address.
+        self._methods = {entry: number for number, entry in enumerate(runtime.stubs.methods)}
+        for entry in (self._stub.entry, *self._methods):
+            runtime.process.trap(entry, self._called)
         runtime.process.trap(self._stub.back, self._returned)
 
     def read_ints(self) -> list[int]:
@@ -93,9 +93,10 @@ class Callbacks:
 
     # --- the stubs --------------------------------------------------------------------------
 
-    def _called(self, method: int | None) -> bool:
+    def _called(self) -> bool:
         """Go calls Python."""
         values = self._arguments.load()
+        method = self._methods.get(values[12])
         caller = self._caller
         entering, staged = caller.enter_host, self.staged
         outer = (self._here, self._rsp, caller.waited, caller.active, entering, staged)

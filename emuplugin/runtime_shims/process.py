@@ -31,7 +31,7 @@ def make_engine(sandbox: Sandbox) -> Engine:
     space = AddressSpace(physical, sandbox.limits.memory >> PAGE_SHIFT)
     # The heap grows by pieces, and large slices are to be one buffer for Python.
     space.keep_together(_GO_HEAP, physical.span // 2)
-    return Engine(space, _SYSTEM_PAGE)
+    return Engine(space, _SYSTEM_PAGE, accelerators=sandbox.accelerators)
 
 
 class Process:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import types
 from array import array
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, NamedTuple
@@ -18,11 +18,14 @@ from .captured import is_closure, is_elsewhere, is_own, is_record, refuse, slots
 
 
 class Kept(NamedTuple):
-    """One object and what it held: ``restore(thing, state)`` puts that back."""
+    """One object and what it held."""
 
     thing: Any
-    restore: Callable[[Any, Any], None]
     state: Any
+
+
+#: Things of one kind and what each of them held.
+_Entries = list[tuple[Any, Any]]
 
 
 class Memento:
@@ -32,6 +35,9 @@ class Memento:
     def __init__(self, first: Iterable[object]) -> None:
         """Raises SnapshotError for what cannot be captured."""
         self.kept: list[Kept] = []
+        # Few of them change between two moments, so that putting each back has to be short: those
+        # that go back in the same way do it in one loop.
+        self._kinds: dict[Callable[[_Entries], None], _Entries] = {}
         seen: set[int] = set()
         # What was found and not looked into yet, with who refers to it.
         waiting: list[tuple[object, object]] = [(thing, None) for thing in first]
@@ -45,16 +51,22 @@ class Memento:
                 continue
             seen.add(id(thing))
             for held in look(self, thing, holder):
-                if type(held) not in _PLAIN and id(held) not in seen:
+                if type(held) not in PLAIN and id(held) not in seen:
                     waiting.append((held, thing))
+
+    def keep(self, thing: Any, state: Any, restore: Callable[[_Entries], None]) -> None:
+        """``restore`` puts things and states like these back."""
+        self.kept.append(Kept(thing, state))
+        self._kinds.setdefault(restore, []).append((thing, state))
 
     def restore(self) -> None:
         """Put everything back."""
-        for thing, restore, state in self.kept:
-            restore(thing, state)
+        for restore, entries in self._kinds.items():
+            restore(entries)
 
 
-_PLAIN = frozenset((int, str, bytes, float, bool, type(None)))
+#: Classes whose objects refer to nothing.
+PLAIN = frozenset((int, str, bytes, float, bool, type(None)))
 _Look = Callable[[Memento, Any, object], Iterable[object]]
 
 
@@ -65,50 +77,62 @@ def _ignore(memento: Memento, thing: object, holder: object) -> Iterable[object]
 
 def _held_by_dict(memento: Memento, thing: dict[Any, Any], holder: object) -> Iterable[object]:
     state = thing.copy()
-    memento.kept.append(Kept(thing, _restore_dict, state))
+    own = thing.__class__.update not in (dict.update, Counter.update)
+    memento.keep(thing, state, _restore_mappings if own else _restore_dicts)
     return (*state, *state.values())
 
 
-def _restore_dict(thing: dict[Any, Any], state: dict[Any, Any]) -> None:
-    thing.clear()
-    thing.update(state)
+def _restore_dicts(entries: _Entries) -> None:
+    update = dict.update  # Counter's own counts
+    for thing, state in entries:
+        thing.clear()
+        update(thing, state)
+
+
+def _restore_mappings(entries: _Entries) -> None:
+    for thing, state in entries:
+        thing.clear()
+        thing.update(state)
 
 
 def _held_by_list(memento: Memento, thing: list[Any], holder: object) -> Iterable[object]:
     state = thing.copy()
-    memento.kept.append(Kept(thing, _restore_sequence, state))
+    memento.keep(thing, state, _restore_sequences)
     return state
 
 
 def _held_by_bytes(memento: Memento, thing: Any, holder: object) -> Iterable[object]:
-    memento.kept.append(Kept(thing, _restore_sequence, thing[:]))
+    memento.keep(thing, thing[:], _restore_sequences)
     return ()
 
 
-def _restore_sequence(thing: Any, state: Any) -> None:
-    thing[:] = state
+def _restore_sequences(entries: _Entries) -> None:
+    for thing, state in entries:
+        thing[:] = state
 
 
 def _held_by_set(memento: Memento, thing: Any, holder: object) -> Iterable[object]:
     state = thing.copy()
-    memento.kept.append(Kept(thing, _restore_set, state))
+    memento.keep(thing, state, _restore_sets)
     return state  # type: ignore[no-any-return]
 
 
-def _restore_set(thing: set[Any], state: set[Any]) -> None:
-    thing.clear()
-    thing.update(state)
+def _restore_sets(entries: _Entries) -> None:
+    for thing, state in entries:
+        thing.clear()
+        thing.update(state)
 
 
 def _held_by_deque(memento: Memento, thing: deque[Any], holder: object) -> Iterable[object]:
     state = tuple(thing)
-    memento.kept.append(Kept(thing, _restore_deque, state))
+    memento.keep(thing, state, _restore_deques)
     return state
 
 
-def _restore_deque(thing: deque[Any], state: tuple[Any, ...]) -> None:
-    thing.clear()
-    thing.extend(state)
+def _restore_deques(entries: _Entries) -> None:
+    for thing, state in entries:
+        thing.clear()
+        thing.extend(state)
 
 
 def _held_by_tuple(memento: Memento, thing: Any, holder: object) -> Iterable[object]:
@@ -126,12 +150,13 @@ def _held_by_cell(memento: Memento, thing: types.CellType, holder: object) -> It
         state = thing.cell_contents
     except ValueError:  # empty
         return ()
-    memento.kept.append(Kept(thing, _restore_cell, state))
+    memento.keep(thing, state, _restore_cells)
     return (state,)
 
 
-def _restore_cell(thing: types.CellType, state: object) -> None:
-    thing.cell_contents = state
+def _restore_cells(entries: _Entries) -> None:
+    for thing, state in entries:
+        thing.cell_contents = state
 
 
 def _held_by_method(memento: Memento, thing: types.MethodType, holder: object) -> Iterable[object]:
@@ -143,22 +168,28 @@ def _held_by_partial(memento: Memento, thing: partial[Any], holder: object) -> I
 
 
 def _held_by_random(memento: Memento, thing: random.Random, holder: object) -> Iterable[object]:
-    memento.kept.append(Kept(thing, random.Random.setstate, thing.getstate()))
+    memento.keep(thing, thing.getstate(), _restore_randoms)
     return ()
+
+
+def _restore_randoms(entries: _Entries) -> None:
+    for thing, state in entries:
+        thing.setstate(state)
 
 
 def _held_by_own(memento: Memento, thing: Any, holder: object) -> Iterable[object]:
     state = thing.__dict__.copy()
-    memento.kept.append(Kept(thing, _restore_attributes, state))
+    memento.keep(thing, state, _restore_attributes)
     return state.values()  # type: ignore[no-any-return]
 
 
-def _restore_attributes(thing: Any, state: dict[str, Any]) -> None:
-    attributes = thing.__dict__
-    attributes.update(state)
-    if len(attributes) != len(state):
-        attributes.clear()
+def _restore_attributes(entries: _Entries) -> None:
+    for thing, state in entries:
+        attributes = thing.__dict__
         attributes.update(state)
+        if len(attributes) != len(state):
+            attributes.clear()
+            attributes.update(state)
 
 
 def _held_by_record(memento: Memento, thing: Any, holder: object) -> Iterable[object]:
@@ -169,11 +200,13 @@ def _held_by_record(memento: Memento, thing: Any, holder: object) -> Iterable[ob
 def _slotted(kind: type) -> _Look:
     """For a class whose instances have no ``__dict__``."""
     names = slots_of(kind)
-    put = object.__setattr__
+    # The descriptors' own, because a frozen class refuses its objects'.
+    puts = [getattr(kind, name).__set__ for name in names]
 
-    def restore(thing: object, state: tuple[Any, ...]) -> None:
-        for name, value in zip(names, state, strict=True):
-            put(thing, name, value)
+    def restore(entries: _Entries) -> None:
+        for thing, state in entries:
+            for put, value in zip(puts, state, strict=True):
+                put(thing, value)
 
     def look(memento: Memento, thing: object, holder: object) -> Iterable[object]:
         try:
@@ -182,7 +215,7 @@ def _slotted(kind: type) -> _Look:
             raise refuse(
                 thing, f"not all of it is there, held by {type(holder).__name__}"
             ) from None
-        memento.kept.append(Kept(thing, restore, state))
+        memento.keep(thing, state, restore)
         return state
 
     return look

@@ -29,7 +29,7 @@ _OF_TIME = {
 }
 _OF_CALLS = {"_generation", "_base_top", "_top_word", "_return_word", "_back", "on_fatal",
              "on_callback", "_random", "boot_steps", "entered", "_woken",
-             "_stack"}  # fmt: skip
+             "_stack", "_word", "_double", "was_read", "_order"}  # fmt: skip
 
 # In Unicorn's struct CPUX86State: flags that were not worked out yet (cc_src, cc_dst, cc_op), the
 # sticky flags of floating point, and how its last exception was delivered.
@@ -98,6 +98,7 @@ def _context(program: Program, thread: Thread) -> bytes:
 
 def _graph(program: Program) -> dict[str, object]:
     """All attributes by the way that leads to them."""
+    assert program.process.kernel.tree  # made when it is first asked for
     Memento((program,))  # nothing that cannot be captured
     found: dict[str, object] = {}
     seen: dict[int, str] = {}
@@ -146,4 +147,6 @@ def _parts(thing: Any, kind: type) -> list[tuple[str, Any]]:
 
 
 def _key(key: object) -> str:
-    return repr(key) if isinstance(key, int | str | bytes | tuple) else type(key).__qualname__
+    if isinstance(key, tuple):
+        return ", ".join(map(_key, key))
+    return repr(key) if isinstance(key, int | str | bytes) else type(key).__qualname__

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,8 +26,11 @@ from tests.conftest import PluginPath
 
 from .same import differences
 
-# In stdlib is net/http, in cgo C code.
-PLUGINS = ("hello", "runtime", "composites", "stdlib", "network", "callbacks", "cgo", "determinism")
+# In stdlib and router is net/http, in cgo C code; from toml to secrets are well-known modules.
+PLUGINS = (
+    "hello", "runtime", "composites", "stdlib", "network", "callbacks", "cgo", "determinism",
+    "router", "toml", "yaml", "logger", "leveldb", "database", "files", "generics", "secrets",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", PLUGINS)
@@ -48,7 +52,7 @@ def test_it_is_the_same_to_the_last_bit(
         assert again.build_info == plugin.build_info
         assert [t.functions for t in again.init_trace] == [t.functions for t in plugin.init_trace]
         assert dict(again.relocations) == dict(plugin.relocations)
-        assert warm.report.syscalls == cold.report.syscalls
+        assert replace(warm.report, host_seconds=0) == replace(cold.report, host_seconds=0)
         assert again.plugin_path == plugin.plugin_path
 
 
@@ -178,9 +182,7 @@ def test_a_file_that_is_changed_while_it_is_open(
         assert plugin["Add"](1, 2) == 3
 
 
-def test_what_is_not_kept(
-    cache: CacheFolder, plugin_path: PluginPath, go_version: str, tmp_path: Path
-) -> None:
+def test_what_is_not_kept(cache: CacheFolder, plugin_path: PluginPath, go_version: str) -> None:
     path = plugin_path("hello", go_version)
     for box, reason in ((Sandbox(seed=None), ""), (Sandbox(clock="host"), "")):
         for _ in range(2):
@@ -188,12 +190,6 @@ def test_what_is_not_kept(
                 plugin = machine.open(path)
                 assert not plugin.from_cache
                 assert plugin.not_cached == reason
-    router = plugin_path("router", go_version)
-    for _ in range(2):
-        with Machine() as machine:
-            plugin = machine.open(router)
-            assert not plugin.from_cache
-            assert "system calls epoll" in plugin.not_cached
     assert list(cache.entries()) == []
 
 

@@ -80,6 +80,7 @@ def test_grants(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"\x00content")
     box = sandbox(
         *("--env", "A=b=c", "--arg", "-v", "--arg", "x", "--cpus", "2", "--clock", "host"),
+        "--no-accelerators",
         *("--mount", f"{tmp_path}:/data", "--mount", f"{tmp_path}:/out:overlay"),
         *("--file", f"{tmp_path / 'a'}:/etc/a", "--seed", "host"),
         *("--network", "connect=example.org:443", "--network", "listen=127.0.0.1:0"),
@@ -89,6 +90,7 @@ def test_grants(tmp_path: Path) -> None:
         env={"A": "b=c"},
         args=("plugin", "-v", "x"),
         cpus=2,
+        accelerators=False,
         clock="host",
         seed=None,
         mounts={"/data": Mount(tmp_path), "/out": Mount(tmp_path, "overlay")},

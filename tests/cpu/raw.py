@@ -22,11 +22,11 @@ HLT = b"\xf4"
 class Processor:
     """``run(code)`` runs from the start of CODE; page faults in areas are answered by presence."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, accelerators: bool = True) -> None:
         self.physical = PhysicalMemory(1 << 28)
         self.space = AddressSpace(self.physical, 1 << 12)
         self.memory = Memory(self.space)
-        self.engine = Engine(self.space, SYSTEM)
+        self.engine = Engine(self.space, SYSTEM, accelerators=accelerators)
         self.space.map(CODE, SIZE, PROT_READ | PROT_EXEC)
         self.space.map(DATA, SIZE, PROT_READ | PROT_WRITE)
         self.space.map(STACK, SIZE, PROT_READ | PROT_WRITE)

@@ -17,6 +17,7 @@ clock = "virtual"
 epoch = 2026-01-02T00:00:00Z
 seed = 7
 cpus = 2
+accelerators = false
 
 [env]
 LANG = "C"
@@ -59,6 +60,7 @@ def expected(folder: Path) -> Sandbox:
         epoch=1767312000.0,
         seed=7,
         cpus=2,
+        accelerators=False,
         env={"LANG": "C"},
         limits=Limits(
             memory=256 << 20,
@@ -124,6 +126,7 @@ def test_json(folder: Path) -> None:
         ("epoch = true", "epoch", "or a date and time"),
         ("seed = 'x'", "seed", '"host" for the host'),
         ("cpus = 1.5", "cpus", "must be a whole number"),
+        ("accelerators = 1", "accelerators", "must be true or false"),
         ("args = 'x'", "args", "must be a list of texts"),
         ("[env]\nA = 1", "env.A", "must be a text in quotes"),
         ("[mounts]\n'/d' = 'nowhere'", 'mounts."/d"', "does not exist"),

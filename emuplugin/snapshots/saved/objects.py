@@ -71,7 +71,7 @@ class Maker:
         shapes = [SHAPES[name] for name, _ in described]
         if not all(shape.can_be_made for shape in shapes):
             raise ValueError("an object that cannot be made")
-        self._made = [shape.kind.__new__(shape.kind) for shape in shapes]
+        self._made: list[object] = [object.__new__(shape.kind) for shape in shapes]
         for shape, thing, (_, state) in zip(shapes, self._made, described, strict=True):
             shape.put_back(thing, state, self)
 
