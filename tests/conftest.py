@@ -56,24 +56,42 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addoption(
         "--cache",
-        default="off",
-        choices=("off", "on", "warm"),
-        help="the cache of opened plugins: off, an empty one of this run, or one that is kept for "
-        "the next run (default: off)",
+        default="mixed",
+        choices=("off", "on", "warm", "mixed"),
+        help="the cache of opened plugins: off; on, an empty one of this run; warm, one that is "
+        "kept for the next run; mixed, on for every other Go version but the oldest, so that each "
+        "test runs both ways (default: mixed)",
     )
+
+
+#: The cache of this run, which all of its processes share.
+_FOLDER = "EMUPLUGIN_TEST_CACHE"
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Tests never touch the user's cache."""
     mode: str = config.getoption("--cache")
-    if mode == "off":
-        where = "off"
-    elif mode == "on":
-        where = tempfile.mkdtemp(prefix="emuplugin-cache-")
-        config.add_cleanup(lambda: shutil.rmtree(where, ignore_errors=True))
-    else:
-        where = str(config.rootpath / ".pytest_cache" / "emuplugin-opened")
-    os.environ[SWITCH] = where
+    if mode == "warm":
+        os.environ[_FOLDER] = str(config.rootpath / ".pytest_cache" / "emuplugin-opened")
+    elif _FOLDER not in os.environ:
+        where = os.environ[_FOLDER] = tempfile.mkdtemp(prefix="emuplugin-cache-")
+        config.add_cleanup(lambda: _remove_folder(where))
+    os.environ[SWITCH] = os.environ[_FOLDER] if mode in ("on", "warm") else "off"
+
+
+def _remove_folder(where: str) -> None:
+    del os.environ[_FOLDER]
+    shutil.rmtree(where, ignore_errors=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Switch the cache on and off between tests, before their fixtures open anything."""
+    if isinstance(item, pytest.Function) and item.config.getoption("--cache") == "mixed":
+        call = getattr(item, "callspec", None)  # of those that have parameters
+        version = None if call is None else call.params.get("go_version")
+        cached = go_versions(item.config)[:0:-2]
+        os.environ[SWITCH] = os.environ[_FOLDER] if version in cached else "off"
 
 
 def go_versions(config: pytest.Config) -> list[str]:

@@ -54,11 +54,20 @@ def _map(address: int, size: int, flags: int, fd: int, offset: int) -> None:
         raise OSError(number, os.strerror(number))
 
 
+def leave_size_alone() -> None:
+    """From now on :func:`small_pages` does nothing, in a process that may not ask for it."""
+    _sized.clear()
+
+
+# Whether pages may be asked for by size: something, or nothing.
+_sized = ["by size"]
+
+
 @contextmanager
 def small_pages() -> Iterator[None]:
     """Within this, memory that is touched for the first time is no large page, even where that was
     asked for: neither need its 2 MB be there, nor need they be cleared. For the whole process."""
-    if sys.platform != "linux" or _libc().prctl(_PR_GET_THP_DISABLE, 0, 0, 0, 0):
+    if sys.platform != "linux" or not _sized or _libc().prctl(_PR_GET_THP_DISABLE, 0, 0, 0, 0):
         yield
         return
     _libc().prctl(_PR_SET_THP_DISABLE, 1, 0, 0, 0)

@@ -17,6 +17,7 @@ import sys
 from typing import Any, Final
 
 from emuplugin.cpu.host_code import is_supported
+from emuplugin.cpu.host_pages import leave_size_alone
 from emuplugin.cpu.physical import PhysicalMemory
 from emuplugin.isolation import landlock, seccomp
 from emuplugin.runtime_shims.layouts import tables
@@ -109,6 +110,7 @@ class Hardening:
         is_supported()  # remembers what the host's processor is
         # Files in memory and the host's page map are out of reach from then on.
         PhysicalMemory.copying = True
+        leave_size_alone()
 
     def apply(self, *, dwarf: bool) -> None:
         """Give up what is not needed; only the first time counts. ``dwarf``: the first plugin's

@@ -71,8 +71,9 @@ class Callbacks:
         self._gopanic = runtime.function("runtime.gopanic")
         # The number of the method that begins at an address.
         self._methods = {entry: number for number, entry in enumerate(runtime.stubs.methods)}
+        called = self._called  # one for all: there are many
         for entry in (self._stub.entry, *self._methods):
-            runtime.process.trap(entry, self._called)
+            runtime.process.trap(entry, called)
         runtime.process.trap(self._stub.back, self._returned)
 
     def read_ints(self) -> list[int]:

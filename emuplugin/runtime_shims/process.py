@@ -18,7 +18,7 @@ _SYSTEM_PAGE = 0x2_0000_0000
 _THREAD_AREA = 0x2_1000_0000
 _STACK = 0x2_2000_0000
 STACK_SIZE = 1 << 20
-_GO_HEAP = 0xC0 << 32  # where boot.py lets it start
+_GO_HEAP = 0xC0 << 32  # where the boot lets it start
 # Guest-physical addresses are handed out contiguously; this much more than may be present keeps
 # mappings that are hardly touched from being refused. Windows charges a mapping's whole size
 # against its commit limit, so there it is no more than may be present.

@@ -44,7 +44,6 @@ class Plan:
         # By how many others of its like a thing is made of, one of the other.
         self._derived: list[dict[Make, list[Entry]]] = []
         self._depths: dict[int, int] = {}
-        self._methods: dict[tuple[Any, int], int] = {}
         # What is put where: an object and its attributes; a container, a key or index, an element.
         self._attributes: list[tuple[int, int]] = []
         self._items: list[tuple[int, Any, int]] = []
@@ -110,13 +109,13 @@ class Plan:
             return number
         derived = derived_of(kind)
         if derived is not None and (kind is not types.FunctionType or is_closure(old)):
-            number = self._derive(old, kind, derived)
+            number = self._derive(old, derived)
         if number is None:
             self._shared.add(id(old))
             self._alive.append(old)
         return number
 
-    def _derive(self, old: Any, kind: type, derived: Derived) -> int | None:
+    def _derive(self, old: Any, derived: Derived) -> int | None:
         parts = derived.parts(old)
         numbers = [self._of(part) for part in parts]
         if not derived.always and all(number is None for number in numbers):
@@ -124,13 +123,6 @@ class Plan:
         operands = [
             self._constant(p) if n is None else n for p, n in zip(parts, numbers, strict=True)
         ]
-        if kind is types.MethodType:
-            # Some are made anew for each use: one is as good as the other.
-            twin = self._methods.setdefault((old.__func__, operands[0]), len(self._begin))
-            if twin < len(self._begin):
-                self._numbers[id(old)] = twin
-                self._alive.append(old)
-                return twin
         number = self._number(old)
         depth = max([self._depths.get(operand, 0) for operand in operands], default=0)
         self._depths[number] = depth + 1

@@ -57,134 +57,133 @@ LISTING = """
     b9{cost}                 | ca  mov ecx, cost
     e8{budget}               | cf  call budget
     0f84{count}              | d4  je count
-    53                       | da  push rbx
-    55                       | db  push rbp
-    4154                     | dc  push r12
-    4155                     | de  push r13
-    4156                     | e0  push r14
-    4157                     | e2  push r15
-    4150                     | e4  push r8
-    4150                     | e6  push r8
-    55                       | e8  push rbp
-    4152                     | e9  push r10
-    57                       | eb  push rdi
-    4881ec00010000           | ec  sub rsp, 0x100
-    488bb42400010000         | f3  mov rsi, qword ptr [rsp + 0x100]
-    4531ff                   | fb  xor r15d, r15d
-    468b24be                 | fe  mov r12d, dword ptr [rsi + r15*4]
-    410fcc                   | 102  bswap r12d
-    468924bc                 | 105  mov dword ptr [rsp + r15*4], r12d
-    41ffc7                   | 109  inc r15d
-    4183ff10                 | 10c  cmp r15d, 0x10
-    75ec                     | 110  jne 0xfe
-    468b64bcc4               | 112  mov r12d, dword ptr [rsp + r15*4 - 0x3c]
-    4589e5                   | 117  mov r13d, r12d
-    4589e6                   | 11a  mov r14d, r12d
-    41c1cc07                 | 11d  ror r12d, 7
-    41c1cd12                 | 121  ror r13d, 0x12
-    41c1ee03                 | 125  shr r14d, 3
-    4531ec                   | 129  xor r12d, r13d
-    4531f4                   | 12c  xor r12d, r14d
-    468b6cbcf8               | 12f  mov r13d, dword ptr [rsp + r15*4 - 8]
-    4589ee                   | 134  mov r14d, r13d
-    4489ea                   | 137  mov edx, r13d
-    41c1cd11                 | 13a  ror r13d, 0x11
-    41c1ce13                 | 13e  ror r14d, 0x13
-    c1ea0a                   | 142  shr edx, 0xa
-    4531f5                   | 145  xor r13d, r14d
-    4131d5                   | 148  xor r13d, edx
-    4501ec                   | 14b  add r12d, r13d
-    460364bcc0               | 14e  add r12d, dword ptr [rsp + r15*4 - 0x40]
-    460364bce4               | 153  add r12d, dword ptr [rsp + r15*4 - 0x1c]
-    468924bc                 | 158  mov dword ptr [rsp + r15*4], r12d
-    41ffc7                   | 15c  inc r15d
-    4183ff40                 | 15f  cmp r15d, 0x40
-    75ad                     | 163  jne 0x112
-    4883c640                 | 165  add rsi, 0x40
-    4889b42400010000         | 169  mov qword ptr [rsp + 0x100], rsi
-    488bb42408010000         | 171  mov rsi, qword ptr [rsp + 0x108]
-    488bac2410010000         | 179  mov rbp, qword ptr [rsp + 0x110]
-    8b85{h0}                 | 181  mov eax, dword ptr [rbp + h0]
-    8b9d{h1}                 | 187  mov ebx, dword ptr [rbp + h1]
-    8b8d{h2}                 | 18d  mov ecx, dword ptr [rbp + h2]
-    8b95{h3}                 | 193  mov edx, dword ptr [rbp + h3]
-    448b85{h4}               | 199  mov r8d, dword ptr [rbp + h4]
-    448b8d{h5}               | 1a0  mov r9d, dword ptr [rbp + h5]
-    448b95{h6}               | 1a7  mov r10d, dword ptr [rbp + h6]
-    448b9d{h7}               | 1ae  mov r11d, dword ptr [rbp + h7]
-    4531ff                   | 1b5  xor r15d, r15d
-    46031cbe                 | 1b8  add r11d, dword ptr [rsi + r15*4]
-    46031cbc                 | 1bc  add r11d, dword ptr [rsp + r15*4]
-    4589c4                   | 1c0  mov r12d, r8d
-    41c1cc0e                 | 1c3  ror r12d, 0xe
-    4531c4                   | 1c7  xor r12d, r8d
-    41c1cc05                 | 1ca  ror r12d, 5
-    4531c4                   | 1ce  xor r12d, r8d
-    41c1cc06                 | 1d1  ror r12d, 6
-    4501e3                   | 1d5  add r11d, r12d
-    4589cc                   | 1d8  mov r12d, r9d
-    4531d4                   | 1db  xor r12d, r10d
-    4521c4                   | 1de  and r12d, r8d
-    4531d4                   | 1e1  xor r12d, r10d
-    4501e3                   | 1e4  add r11d, r12d
-    4401da                   | 1e7  add edx, r11d
-    4189c4                   | 1ea  mov r12d, eax
-    41c1cc09                 | 1ed  ror r12d, 9
-    4131c4                   | 1f1  xor r12d, eax
-    41c1cc0b                 | 1f4  ror r12d, 0xb
-    4131c4                   | 1f8  xor r12d, eax
-    41c1cc02                 | 1fb  ror r12d, 2
-    4501dc                   | 1ff  add r12d, r11d
-    4189c5                   | 202  mov r13d, eax
-    4189c6                   | 205  mov r14d, eax
-    4121dd                   | 208  and r13d, ebx
-    4131de                   | 20b  xor r14d, ebx
-    4121ce                   | 20e  and r14d, ecx
-    4531f5                   | 211  xor r13d, r14d
-    4501ec                   | 214  add r12d, r13d
-    4589d3                   | 217  mov r11d, r10d
-    4589ca                   | 21a  mov r10d, r9d
-    4589c1                   | 21d  mov r9d, r8d
-    4189d0                   | 220  mov r8d, edx
-    89ca                     | 223  mov edx, ecx
-    89d9                     | 225  mov ecx, ebx
-    89c3                     | 227  mov ebx, eax
-    4489e0                   | 229  mov eax, r12d
-    41ffc7                   | 22c  inc r15d
-    4183ff40                 | 22f  cmp r15d, 0x40
-    7583                     | 233  jne 0x1b8
-    0385{h0}                 | 235  add eax, dword ptr [rbp + h0]
-    488985{h0}               | 23b  mov qword ptr [rbp + h0], rax
-    039d{h1}                 | 242  add ebx, dword ptr [rbp + h1]
-    48899d{h1}               | 248  mov qword ptr [rbp + h1], rbx
-    038d{h2}                 | 24f  add ecx, dword ptr [rbp + h2]
-    48898d{h2}               | 255  mov qword ptr [rbp + h2], rcx
-    0395{h3}                 | 25c  add edx, dword ptr [rbp + h3]
-    488995{h3}               | 262  mov qword ptr [rbp + h3], rdx
-    440385{h4}               | 269  add r8d, dword ptr [rbp + h4]
-    4c8985{h4}               | 270  mov qword ptr [rbp + h4], r8
-    44038d{h5}               | 277  add r9d, dword ptr [rbp + h5]
-    4c898d{h5}               | 27e  mov qword ptr [rbp + h5], r9
-    440395{h6}               | 285  add r10d, dword ptr [rbp + h6]
-    4c8995{h6}               | 28c  mov qword ptr [rbp + h6], r10
-    44039d{h7}               | 293  add r11d, dword ptr [rbp + h7]
-    4c899d{h7}               | 29a  mov qword ptr [rbp + h7], r11
-    48ff8c2418010000         | 2a1  dec qword ptr [rsp + 0x118]
-    0f8544feffff             | 2a9  jne 0xf3
-    4881c418010000           | 2af  add rsp, 0x118
-    4158                     | 2b6  pop r8
-    4158                     | 2b8  pop r8
-    415f                     | 2ba  pop r15
-    415e                     | 2bc  pop r14
-    415d                     | 2be  pop r13
-    415c                     | 2c0  pop r12
-    5d                       | 2c2  pop rbp
-    5b                       | 2c3  pop rbx
-    49c1e006                 | 2c4  shl r8, 6
-    4c0185{ptr}              | 2c8  add qword ptr [rbp + ptr], r8
-    4c2985{len}              | 2cf  sub qword ptr [rbp + len], r8
-    4c2985{cap}              | 2d6  sub qword ptr [rbp + cap], r8
-    e9{count}                | 2dd  jmp count
+    4c8905{iterations}       | da  mov qword ptr [rip + iterations], r8
+    53                       | e1  push rbx
+    55                       | e2  push rbp
+    4154                     | e3  push r12
+    4155                     | e5  push r13
+    4156                     | e7  push r14
+    4157                     | e9  push r15
+    4150                     | eb  push r8
+    55                       | ed  push rbp
+    4152                     | ee  push r10
+    57                       | f0  push rdi
+    4881ec00010000           | f1  sub rsp, 0x100
+    488bb42400010000         | f8  mov rsi, qword ptr [rsp + 0x100]
+    4531ff                   | 100  xor r15d, r15d
+    468b24be                 | 103  mov r12d, dword ptr [rsi + r15*4]
+    410fcc                   | 107  bswap r12d
+    468924bc                 | 10a  mov dword ptr [rsp + r15*4], r12d
+    41ffc7                   | 10e  inc r15d
+    4183ff10                 | 111  cmp r15d, 0x10
+    75ec                     | 115  jne 0x103
+    468b64bcc4               | 117  mov r12d, dword ptr [rsp + r15*4 - 0x3c]
+    4589e5                   | 11c  mov r13d, r12d
+    4589e6                   | 11f  mov r14d, r12d
+    41c1cc07                 | 122  ror r12d, 7
+    41c1cd12                 | 126  ror r13d, 0x12
+    41c1ee03                 | 12a  shr r14d, 3
+    4531ec                   | 12e  xor r12d, r13d
+    4531f4                   | 131  xor r12d, r14d
+    468b6cbcf8               | 134  mov r13d, dword ptr [rsp + r15*4 - 8]
+    4589ee                   | 139  mov r14d, r13d
+    4489ea                   | 13c  mov edx, r13d
+    41c1cd11                 | 13f  ror r13d, 0x11
+    41c1ce13                 | 143  ror r14d, 0x13
+    c1ea0a                   | 147  shr edx, 0xa
+    4531f5                   | 14a  xor r13d, r14d
+    4131d5                   | 14d  xor r13d, edx
+    4501ec                   | 150  add r12d, r13d
+    460364bcc0               | 153  add r12d, dword ptr [rsp + r15*4 - 0x40]
+    460364bce4               | 158  add r12d, dword ptr [rsp + r15*4 - 0x1c]
+    468924bc                 | 15d  mov dword ptr [rsp + r15*4], r12d
+    41ffc7                   | 161  inc r15d
+    4183ff40                 | 164  cmp r15d, 0x40
+    75ad                     | 168  jne 0x117
+    4883c640                 | 16a  add rsi, 0x40
+    4889b42400010000         | 16e  mov qword ptr [rsp + 0x100], rsi
+    488bb42408010000         | 176  mov rsi, qword ptr [rsp + 0x108]
+    488bac2410010000         | 17e  mov rbp, qword ptr [rsp + 0x110]
+    8b85{h0}                 | 186  mov eax, dword ptr [rbp + h0]
+    8b9d{h1}                 | 18c  mov ebx, dword ptr [rbp + h1]
+    8b8d{h2}                 | 192  mov ecx, dword ptr [rbp + h2]
+    8b95{h3}                 | 198  mov edx, dword ptr [rbp + h3]
+    448b85{h4}               | 19e  mov r8d, dword ptr [rbp + h4]
+    448b8d{h5}               | 1a5  mov r9d, dword ptr [rbp + h5]
+    448b95{h6}               | 1ac  mov r10d, dword ptr [rbp + h6]
+    448b9d{h7}               | 1b3  mov r11d, dword ptr [rbp + h7]
+    4531ff                   | 1ba  xor r15d, r15d
+    46031cbe                 | 1bd  add r11d, dword ptr [rsi + r15*4]
+    46031cbc                 | 1c1  add r11d, dword ptr [rsp + r15*4]
+    4589c4                   | 1c5  mov r12d, r8d
+    41c1cc0e                 | 1c8  ror r12d, 0xe
+    4531c4                   | 1cc  xor r12d, r8d
+    41c1cc05                 | 1cf  ror r12d, 5
+    4531c4                   | 1d3  xor r12d, r8d
+    41c1cc06                 | 1d6  ror r12d, 6
+    4501e3                   | 1da  add r11d, r12d
+    4589cc                   | 1dd  mov r12d, r9d
+    4531d4                   | 1e0  xor r12d, r10d
+    4521c4                   | 1e3  and r12d, r8d
+    4531d4                   | 1e6  xor r12d, r10d
+    4501e3                   | 1e9  add r11d, r12d
+    4401da                   | 1ec  add edx, r11d
+    4189c4                   | 1ef  mov r12d, eax
+    41c1cc09                 | 1f2  ror r12d, 9
+    4131c4                   | 1f6  xor r12d, eax
+    41c1cc0b                 | 1f9  ror r12d, 0xb
+    4131c4                   | 1fd  xor r12d, eax
+    41c1cc02                 | 200  ror r12d, 2
+    4501dc                   | 204  add r12d, r11d
+    4189c5                   | 207  mov r13d, eax
+    4189c6                   | 20a  mov r14d, eax
+    4121dd                   | 20d  and r13d, ebx
+    4131de                   | 210  xor r14d, ebx
+    4121ce                   | 213  and r14d, ecx
+    4531f5                   | 216  xor r13d, r14d
+    4501ec                   | 219  add r12d, r13d
+    4589d3                   | 21c  mov r11d, r10d
+    4589ca                   | 21f  mov r10d, r9d
+    4589c1                   | 222  mov r9d, r8d
+    4189d0                   | 225  mov r8d, edx
+    89ca                     | 228  mov edx, ecx
+    89d9                     | 22a  mov ecx, ebx
+    89c3                     | 22c  mov ebx, eax
+    4489e0                   | 22e  mov eax, r12d
+    41ffc7                   | 231  inc r15d
+    4183ff40                 | 234  cmp r15d, 0x40
+    7583                     | 238  jne 0x1bd
+    0385{h0}                 | 23a  add eax, dword ptr [rbp + h0]
+    488985{h0}               | 240  mov qword ptr [rbp + h0], rax
+    039d{h1}                 | 247  add ebx, dword ptr [rbp + h1]
+    48899d{h1}               | 24d  mov qword ptr [rbp + h1], rbx
+    038d{h2}                 | 254  add ecx, dword ptr [rbp + h2]
+    48898d{h2}               | 25a  mov qword ptr [rbp + h2], rcx
+    0395{h3}                 | 261  add edx, dword ptr [rbp + h3]
+    488995{h3}               | 267  mov qword ptr [rbp + h3], rdx
+    440385{h4}               | 26e  add r8d, dword ptr [rbp + h4]
+    4c8985{h4}               | 275  mov qword ptr [rbp + h4], r8
+    44038d{h5}               | 27c  add r9d, dword ptr [rbp + h5]
+    4c898d{h5}               | 283  mov qword ptr [rbp + h5], r9
+    440395{h6}               | 28a  add r10d, dword ptr [rbp + h6]
+    4c8995{h6}               | 291  mov qword ptr [rbp + h6], r10
+    44039d{h7}               | 298  add r11d, dword ptr [rbp + h7]
+    4c899d{h7}               | 29f  mov qword ptr [rbp + h7], r11
+    48ff8c2418010000         | 2a6  dec qword ptr [rsp + 0x118]
+    0f8544feffff             | 2ae  jne 0xf8
+    4881c420010000           | 2b4  add rsp, 0x120
+    415f                     | 2bb  pop r15
+    415e                     | 2bd  pop r14
+    415d                     | 2bf  pop r13
+    415c                     | 2c1  pop r12
+    5d                       | 2c3  pop rbp
+    5b                       | 2c4  pop rbx
+    4c8b05{iterations}       | 2c5  mov r8, qword ptr [rip + iterations]
+    49c1e006                 | 2cc  shl r8, 6
+    4c0185{ptr}              | 2d0  add qword ptr [rbp + ptr], r8
+    4c2985{len}              | 2d7  sub qword ptr [rbp + len], r8
+    4c2985{cap}              | 2de  sub qword ptr [rbp + cap], r8
+    e9{count}                | 2e5  jmp count
 """
 
 

@@ -145,7 +145,7 @@ class _Part(Form):
 
     def put_back(self, data: Any, references: References) -> Any:
         (kind,) = self.classes
-        thing = object.__new__(kind)
+        thing: object = object.__new__(kind)
         SHAPES[kind.__name__].put_back(thing, data, references)
         return thing
 
