@@ -56,6 +56,8 @@ def _states(samples: Samples, path: Path) -> None:
                 fill(size)
                 back = partial(machine.restore, snapshot)
                 _timed(samples, f"restore, {label} touched", back)
+                # What is dropped has to be had again.
+                _timed(samples, f"the next call, which touches {label}", partial(fill, size))
             fill(size)
             _timed(samples, f"reset, {label} touched", machine.reset)
             fill = machine.plugins[0]["Fill"]
@@ -71,6 +73,7 @@ def _machines(samples: Samples, path: Path) -> None:
             clone = _timed(samples, "snapshot.clone()", snapshot.clone)
             _timed(samples, "the clone's first call of F", clone.plugins[0]["F"])
             clone.close()
+            _timed(samples, "machine.clone(), with a snapshot", machine.clone).close()
 
 
 def _timed(samples: Samples, name: str, action: Callable[[], T]) -> T:

@@ -1,7 +1,8 @@
 """How fast the code of a plugin runs: the workloads of ``workloads/``, each warm.
 
 Against the same plugin natively, under qemu's user-mode emulation where that is installed, and
-against emuplugin with the engine as it comes: no code of ours in it, and no count of instructions.
+against emuplugin without its accelerators, and with the engine as it comes: no code of ours in it,
+and no count of instructions.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ SIZES = {
     "Regexp": 2_500,
     "BigInt": 4_000,
 }
-OURS, AS_IT_COMES = "emuplugin", "emuplugin, engine as it comes"
+OURS, ALONE = "emuplugin", "emuplugin, no accelerators"
+AS_IT_COMES = "emuplugin, engine as it comes"
 
 Workload = Callable[[int], int]
 
@@ -55,7 +57,10 @@ def measure(
     build_plugin(_SOURCE, plugin, go=go_version)
     samples = Samples()
     with ExitStack() as stack:
-        ways = {OURS: stack.enter_context(_workloads(plugin))}
+        ways = {
+            OURS: stack.enter_context(_workloads(plugin)),
+            ALONE: stack.enter_context(_workloads(plugin, accelerators=False)),
+        }
         with patch.object(stops, "is_supported", lambda: False):
             ways[AS_IT_COMES] = stack.enter_context(_workloads(plugin))
         for name, size in SIZES.items():
@@ -74,8 +79,8 @@ def measure(
 
 
 @contextmanager
-def _workloads(plugin: Path) -> Iterator[dict[str, Workload]]:
-    with emuplugin.Machine() as machine:
+def _workloads(plugin: Path, *, accelerators: bool = True) -> Iterator[dict[str, Workload]]:
+    with emuplugin.Machine(emuplugin.Sandbox(accelerators=accelerators)) as machine:
         opened = machine.open(plugin)
         yield {name: opened.lookup(name) for name in SIZES}
 

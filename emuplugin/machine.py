@@ -172,6 +172,7 @@ class Machine:
             if base is not None and base.is_of(self.life) and base.plugins == self.plugins:
                 self._restore_for_all(base, StaleError)
                 self._base = base
+                self._print_again()
                 return
             self.life.end(StaleError)
             self.life = Life(self.sandbox, self._lock)
@@ -183,7 +184,8 @@ class Machine:
                 # Also where the runtime lives: some of the plugins are not in it.
                 self.life.death = error
                 raise
-            if self.sandbox.repeats and self._plugins:
+            printed = self.life.program.process.kernel.printed if self._plugins else None
+            if self.sandbox.repeats and printed is not None and printed.complete:
                 with suppress(SnapshotError):  # then the next reset begins from the files, too
                     self._base = Snapshot(self, self.life)
 
@@ -373,8 +375,12 @@ class Machine:
             return False
         self.life.adopt(program)
         self.life.host_seconds = perf_counter() - start
-        self.life.guarded(program.process.kernel.print_again)
+        self._print_again()
         return True
+
+    def _print_again(self) -> None:
+        """What the inits had printed belongs to each time that they seem to run."""
+        self.life.guarded(self.life.program.process.kernel.print_again)
 
     def opened(self, path: str) -> Plugin | None:
         """The plugin opened from a real path."""

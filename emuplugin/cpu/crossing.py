@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import registers as reg
 from .host_code import HostCode, HostCodeError, placed
@@ -100,6 +100,9 @@ class _Transfer:
         return engine.handle, self.names.numbers, self.places, ctypes.c_int(self.names.count)
 
 
+_LAID_OUT = ("arguments", "results", "run", "_block", "_in", "_out", "_read")
+
+
 class Crossing:
     """One way in and out.
 
@@ -107,7 +110,14 @@ class Crossing:
     had at the end; XMM registers take two words, others one. ``run`` goes: it returns 0 if the
     guest has arrived at the landing and nothing else is due, else an error of the engine, perhaps
     with :data:`ASTRAY`; see :meth:`Engine.end_of`.
+
+    A machine has some, and few of its calls need more than one of them: they are laid out when they
+    are first used.
     """
+
+    arguments: ctypes.Array[ctypes.c_uint64]
+    results: ctypes.Array[ctypes.c_uint64]
+    run: Callable[[], int]
 
     def __init__(
         self,
@@ -116,12 +126,25 @@ class Crossing:
         entry: int,
         inputs: Sequence[int],
         outputs: Sequence[int],
+        values: Sequence[int] = (),
     ) -> None:
+        """``values`` are what the arguments are at first."""
         self._engine, self.landing = engine, landing
         self._ends = inputs, outputs
+        self._first = entry, values
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _LAID_OUT:
+            raise AttributeError(name)
+        self._lay_out()
+        return getattr(self, name)
+
+    def _lay_out(self) -> None:
+        engine, landing = self._engine, self.landing
+        (entry, values), (inputs, outputs) = self._first, self._ends
         start = ctypes.addressof(landing)
         names = _names((reg.RSP, reg.R14, reg.RBP, *inputs))
-        self.arguments = (ctypes.c_uint64 * (names.words - 3))()
+        self.arguments = (ctypes.c_uint64 * (names.words - 3))(*values)
         self._in = _Transfer(names, self.arguments, start, start + 8, start + 16)
         names = _names((reg.RIP, reg.R14, *outputs))
         self.results = (ctypes.c_uint64 * names.words)()
@@ -142,7 +165,7 @@ class Crossing:
             *_functions(),
         )
         code = _host_code()
-        self.run: Callable[[], int] = (
+        self.run = (
             self._run_in_steps
             if code is None
             else partial(_FUNCTION(code), ctypes.c_void_p(ctypes.addressof(self._block)))
@@ -150,9 +173,9 @@ class Crossing:
 
     def of(self, engine: Engine, landing: Landing) -> Crossing:
         """The same way for another engine, with the same arguments."""
-        other = Crossing(engine, landing, self._block.entry, *self._ends)
-        other.arguments[:] = list(self.arguments)
-        return other
+        used = "_block" in vars(self)
+        entry, values = (self._block.entry, list(self.arguments)) if used else self._first
+        return Crossing(engine, landing, entry, *self._ends, values)
 
     def start_at(self, entry: int) -> None:
         """Run from another address from now on."""

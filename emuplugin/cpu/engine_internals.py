@@ -22,6 +22,7 @@ import struct
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from typing import NamedTuple
 
 import unicorn
@@ -128,6 +129,7 @@ def translations_far_away(size: int) -> Iterator[None]:
         yield
 
 
+@cache
 def helper(name: str) -> int:
     """The address of one of the engine's helpers; 0 if the library does not tell."""
     try:

@@ -231,20 +231,23 @@ class _Watched:
         start, size = _CODE.unpack_from(ctypes.string_at(self._block, 64), _CODE_AT)
         lookup = helper("lookup_tb_ptr").to_bytes(8, "little")
         slot = start + ctypes.string_at(start, size).index(lookup)
-        # Two cells, and code: mov [rip + first], rdi; jmp [rip + second].
+        # Three cells, and code: mov [rip + first], rdi; mov [rip + third], rbp; jmp [rip + second].
         recorder = HostCode(8192, 4096, None)
         code = b"\x48\x89\x3d" + struct.pack("<i", -4096 - 7)
-        code += b"\xff\x25" + struct.pack("<i", 8 - 4096 - 13)
+        code += b"\x48\x89\x2d" + struct.pack("<i", 16 - 4096 - 14)
+        code += b"\xff\x25" + struct.pack("<i", 8 - 4096 - 20)
         ctypes.memmove(recorder.address + 8, lookup, 8)
         ctypes.memmove(recorder.address + 4096, code, len(code))
         recorder.seal()
         ctypes.memmove(slot, (recorder.address + 4096).to_bytes(8, "little"), 8)
         self._run(_TARGETS[0])
-        self._state = int.from_bytes(ctypes.string_at(recorder.address, 8), "little")
+        self._state, _, kept = struct.unpack("<3Q", ctypes.string_at(recorder.address, 24))
         ctypes.memmove(slot, lookup, 8)
         recorder.close()
         if not self._state:
             raise ValueError("the helper was not called")
+        if kept != self._state:
+            raise ValueError("blocks do not keep the state's address in RBP")
 
     def _run(self, target: int) -> None:
         self._uc.reg_write(x86_const.UC_X86_REG_RAX, target)

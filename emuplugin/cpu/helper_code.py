@@ -10,30 +10,35 @@ the calling convention of Unix:
   same: both units round to nearest and keep denormals, the guest's has seen an inexact result
   before (so its sticky flag is set already), and the result is normal. Else they leave it to the
   engine.
+* Of what Go's maps do with vectors: a round of AES for their hashes, where the host has it too, and
+  comparing eight control bytes at once. The engine's own do it byte by byte.
 * Of reading the time-stamp counter. The engine has none that repeats, so the instruction is a fault
   for the kernel to answer. Where time is made of instructions, the counter is known here.
 """
 
 from __future__ import annotations
 
+import ctypes
 import struct
 from functools import cache
 
 from .counting_code import CELL, MAX_PAIRS
 from .engine_internals import Registers
+from .host_code import placed
 from .listing import assemble
 
 #: The names of the helpers, in the order of the pairs in the cells.
 HELPERS = (
     "lookup_tb_ptr", "addsd", "subsd", "mulsd", "divsd", "sqrtsd", "ucomisd", "comisd",
     "cvtsi2sd", "cvtsq2sd", "cvttsd2si", "cvttsd2sq", "rdtsc",
+    "pcmpeqb_xmm", "pmovmskb_xmm", "aesenc_xmm",
 )  # fmt: skip
 assert len(HELPERS) <= MAX_PAIRS
 
 # lookup_tb_ptr(env): the code at env's RIP. The table has (RIP, description of the block) pairs;
 # the flags must be those that the block was made for, and it must not be marked invalid. A block
 # that had to be looked for goes into the table, if its description lies before its code as always
-# (what is returned for none is in the first page of the buffer).
+# (what is returned for none is at the start of the buffer, before all descriptions).
 _LOOKUP = """
     488b87{eip}              | 00  mov rax, qword ptr [rdi + eip]
     4889c2                   | 07  mov rdx, rax
@@ -57,7 +62,7 @@ _LOOKUP = """
     57                       | 4e  push rdi
     ff15{original}           | 4f  call qword ptr [rip + original]
     5f                       | 55  pop rdi
-    488d8800f0ffff           | 56  lea rcx, [rax - 0x1000]
+    488d88{minus_code}       | 56  lea rcx, [rax + minus_code]
     483b0d{start}            | 5d  cmp rcx, qword ptr [rip + start]
     7239                     | 64  jb 0x9f
     488db0{minus_code}       | 66  lea rsi, [rax + minus_code]
@@ -183,6 +188,39 @@ _RDTSC = """
     c3                       | 43  ret
     ff25{original}           | 44  jmp qword ptr [rip + original]
 """
+# Vectors (env, destination, source), and the signs of one (env, source) as an integer.
+_COMPARE_BYTES = """
+    f30f6f06                 | 00  movdqu xmm0, xmmword ptr [rsi]
+    f30f6f0a                 | 04  movdqu xmm1, xmmword ptr [rdx]
+    660f74c1                 | 08  pcmpeqb xmm0, xmm1
+    f30f7f06                 | 0c  movdqu xmmword ptr [rsi], xmm0
+    c3                       | 10  ret
+"""
+_SIGNS = """
+    f30f6f06                 | 00  movdqu xmm0, xmmword ptr [rsi]
+    660fd7c0                 | 04  pmovmskb eax, xmm0
+    c3                       | 08  ret
+"""
+_AES_ROUND = """
+    f30f6f06                 | 00  movdqu xmm0, xmmword ptr [rsi]
+    f30f6f0a                 | 04  movdqu xmm1, xmmword ptr [rdx]
+    660f38dcc1               | 08  aesenc xmm0, xmm1
+    f30f7f06                 | 0d  movdqu xmmword ptr [rsi], xmm0
+    c3                       | 11  ret
+"""
+_ORIGINAL = """
+    ff25{original}           | 00  jmp qword ptr [rip + original]
+"""
+# What the host's processor says of itself in ECX for leaf 1 of CPUID; its bit for AES.
+_FEATURES = """
+    53                       | 00  push rbx
+    b801000000               | 01  mov eax, 1
+    0fa2                     | 06  cpuid
+    89c8                     | 08  mov eax, ecx
+    5b                       | 0a  pop rbx
+    c3                       | 0b  ret
+"""
+_AES = 1 << 25
 _LISTINGS = {
     "lookup_tb_ptr": (_LOOKUP,),
     **dict.fromkeys(_OPERATIONS, (_UNITS, _ARITHMETIC)),
@@ -193,6 +231,9 @@ _LISTINGS = {
     "cvttsd2si": (_UNITS, _TO_32),
     "cvttsd2sq": (_UNITS, _TO_64),
     "rdtsc": (_RDTSC,),
+    "pcmpeqb_xmm": (_COMPARE_BYTES,),
+    "pmovmskb_xmm": (_SIGNS,),
+    "aesenc_xmm": (_AES_ROUND,),
 }
 
 
@@ -211,9 +252,21 @@ class HelperCode:
             self.entries.append(at + len(content))
             cells = CELL | {"original": CELL["pairs"] + 16 * index}
             values["operation"] = bytes([_OPERATIONS.get(name, 0)])
-            for listing in _LISTINGS[name]:
+            listings = _LISTINGS[name]
+            if listings == (_AES_ROUND,) and not _has_aes():
+                listings = (_ORIGINAL,)
+            for listing in listings:
                 content += assemble(listing, at + len(content), values, cells)
         self.content = bytes(content)
+
+
+@cache
+def _has_aes() -> bool:
+    """Whether the host's processor has instructions for AES."""
+    code = placed(assemble(_FEATURES, 0, {}, {}))
+    features: int = ctypes.CFUNCTYPE(ctypes.c_uint32)(code.code)()
+    code.close()
+    return bool(features & _AES)
 
 
 @cache

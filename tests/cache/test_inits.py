@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,28 @@ def test_mounts_that_are_not_looked_at(startup: Path, tmp_path: Path, mode: Any)
         assert machine.open(startup).not_cached == REFUSED["data"]
 
 
+class Removing(io.StringIO):
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+
+    def write(self, text: str) -> int:
+        if self.folder.exists():
+            self.folder.rmdir()
+        return super().write(text)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders in use are not removed there")
+def test_mounts_that_go_meanwhile(startup: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    box_of_it = box("tell", mounts={"/data": Mount(folder)}, stdout=Removing(folder))
+    with Machine(box_of_it) as machine:
+        plugin = machine.open(startup)
+        assert "a mounted folder is gone" in plugin.not_cached
+        assert len(plugin["Seen"].value) > 10
+
+
 def test_what_is_in_files_matters_to_who_looks(startup: Path) -> None:
     def seen(does: str, files: dict[str, Any]) -> tuple[bool, list[str]]:
         with Machine(box(does, files=files)) as machine:
@@ -172,9 +195,20 @@ def test_a_reset_prints_again(startup: Path) -> None:
             plugin = machine.open(startup)
             assert plugin.not_cached == ""
             assert plugin.from_cache is uses
-            machine.reset()
+            for _ in range(3):
+                machine.reset()
             counts.append(printed(sandbox)[0].count(b"out 1"))
-    assert counts == [2, 2]
+    assert counts == [4, 4]
+
+
+def test_a_reset_prints_all_again(startup: Path) -> None:
+    """Also what is too much to be remembered."""
+    sandbox = box("much")
+    with Machine(sandbox) as machine:
+        machine.open(startup)
+        for _ in range(3):
+            machine.reset()
+        assert printed(sandbox)[0] == b"much " * 50_000 * 4
 
 
 class Broken(io.StringIO):

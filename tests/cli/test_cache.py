@@ -45,7 +45,7 @@ def test_one_with_a_plugin(cache: Path, cli: Cli, plugins: Path) -> None:
 
 def test_what_is_not_ours_is_not_shown(cache: Path, cli: Cli, plugins: Path) -> None:
     with Machine() as machine:
-        machine.open(plugins / "hello.so")
+        assert machine.open(plugins / "hello.so").not_cached == ""  # waits for it
     (cache / "machines" / "something").write_text("else")
     assert len(cli("cache", "--json").json["plugins"]) == 1
 

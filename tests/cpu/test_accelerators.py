@@ -26,8 +26,9 @@ from emuplugin.cpu.stops import _CountedStops
 
 from .raw import CODE, DATA, HLT, READ_ONLY, SIZE, STACK, Processor
 
-IDS = ("movsq", "stosq", "move", "mul_add", "add_mul", "add", "sub")
-MOVSQ, STOSQ, MOVE, MUL_ADD = LOOPS[:4]
+IDS = ("movsq", "movsb", "stosq", "move", "mul_add", "add_mul", "add", "sub")
+MOVSQ, MOVSB, STOSQ, MOVE, MUL_ADD = LOOPS[:5]
+DF = 1 << 10
 RFLAGS_BITS = 0xCD5  # what instructions of the guest's change: CF, PF, AF, ZF, SF, DF, OF
 _CODE = {loop: assemble(loop.listing, 0, {}, {}) for loop in LOOPS}
 
@@ -143,6 +144,7 @@ OFFSETS = st.integers(0, SIZE // 2)
     number=st.integers(0, (1 << 64) - 1),
     at=st.integers(0, 2 * PAGE_SIZE),
     seed=st.integers(0, 1000),
+    down=st.booleans(),
 )
 @settings(max_examples=400, deadline=None)
 def test_loops_end_as_the_engine_ends_them(
@@ -152,6 +154,7 @@ def test_loops_end_as_the_engine_ends_them(
     number: int,
     at: int,
     seed: int,
+    down: bool,
     shared: Twins,
 ) -> None:
     """Memory, registers, flags and counts; pointers that overlap, cross pages, or lie askew."""
@@ -159,6 +162,10 @@ def test_loops_end_as_the_engine_ends_them(
     iterations = min(iterations, SIZE // 2 >> largest)
     shared.fill(Random(seed).randbytes(SIZE))
     registers = arguments(which, iterations, offsets, number)
+    if which.repeats and down:
+        registers["rflags"] = 0x202 | DF
+        for pointer in which.pointers:
+            registers[pointer.register] += (iterations - 1) << pointer.shift
     state = shared.run(which, at, **registers)
     assert state.end is Stopped.TRAP
 
@@ -263,13 +270,14 @@ def test_code_that_is_written_to_is_noticed(twins: Twins) -> None:
         assert cpu["rbx"] == 980
 
 
-def test_repetition_backwards(twins: Twins) -> None:
-    """With DF set the engine does it."""
+@pytest.mark.parametrize("loop", [MOVSQ, MOVSB, STOSQ], ids=IDS[:3])
+def test_repetition_backwards(loop: Loop, twins: Twins) -> None:
+    """With DF set the host goes down as well."""
     twins.fill(bytes(range(256)) * (SIZE // 256))
+    registers = {"rsi": DATA + 8000, "rdi": DATA + 8016, "rcx": 900, "rax": 3}
     for _ in range(2):
-        state = twins.run(MOVSQ, rsi=DATA + 8000, rdi=DATA + 8016, rcx=900, rflags=0x202 | 1 << 10)
-        assert state.end is Stopped.TRAP
-        assert not ran_on_the_host(twins.both[0])
+        assert twins.run(loop, **registers, rflags=0x202 | DF).end is Stopped.TRAP
+    assert ran_on_the_host(twins.both[0])
 
 
 def test_code_that_is_nearly_a_loop(twins: Twins) -> None:
@@ -323,7 +331,7 @@ def test_a_request_is_noticed(twins: Twins) -> None:
 # --- the machine code ----------------------------------------------------------------------------
 
 _FIXED = {
-    **{name: getattr(common, name) for name in ("WALK", "EXTENT", "BUDGET", "COUNT", "MATCH")},
+    **{name: getattr(common, name) for name in vars(common) if name.isupper()},
     **{name: getattr(loops, name) for name in vars(loops) if name[1:].isupper() and name[0] == "_"},
     "LISTING": sha256.LISTING,
     **dict(zip(IDS, (loop.listing for loop in LOOPS), strict=True)),
@@ -334,11 +342,12 @@ _NUMBERS = {
     "bits": struct.pack("<Q", 0x25),
     "step": b"\x08",
     "least": b"\x10",
+    "direction": b"\1",
 }
 _NAMES = sorted(
     {part.partition("}")[0] for text in _FIXED.values() for part in text.split("{")[1:]}
 )
-_CALLED = ("walk", "extent", "count", "budget", "exit")
+_CALLED = ("walk", "extent", "count", "budget", "exit", "otherwise")
 
 
 @pytest.mark.parametrize("name", _FIXED)
@@ -361,7 +370,13 @@ def test_listings_say_what_the_code_does(name: str) -> None:
             text = text.replace(f"+ {place:#x}]", f"+ {key}]")
             if key in _CALLED:
                 text = text.replace(f" {place:#x}", f" {key}")
-        for key, number in (("shift", 5), ("bits", 0x25), ("step", 8), ("least", 16)):
+        for key, number in (
+            ("shift", 5),
+            ("bits", 0x25),
+            ("step", 8),
+            ("least", 16),
+            ("direction", 1),
+        ):
             said = said.replace(f", {key}", f", {number:#x}" if number > 9 else f", {number}")
         assert text == said.replace(", cost", ", 0x138b")
         at += found.size

@@ -483,6 +483,38 @@ def test_arithmetic_is_as_without_ours(
 
 
 @replaced
+@given(st.binary(min_size=32, max_size=32), st.binary(max_size=16))
+def test_vectors_are_as_without_ours(vectors: bytes, same: bytes) -> None:
+    """Bytes compared (some of them equal), their signs, and a round of AES."""
+    # movdqu xmm0, [rbx]; movdqu xmm1, [rbx + 16]; aesenc xmm0, xmm1; movdqu [rbx + 32], xmm0;
+    # movdqu xmm0, [rbx]; pcmpeqb xmm0, xmm1; pmovmskb eax, xmm0; movdqu [rbx + 48], xmm0;
+    # pmovmskb ecx, xmm1
+    program = bytes.fromhex(
+        "f30f6f03f30f6f4b10660f38dcc1f30f7f4320f30f6f03660f74c1660fd7c0f30f7f4330660fd7c9"
+    )
+    memory = vectors[: 32 - len(same)] + vectors[16 - len(same) : 16]
+    seen = []
+    for processor in _float_processors():
+        processor.memory.write(DATA, memory)
+        assert processor.run(program, rbx=DATA, rax=-1, rcx=-1) is Stopped.TRAP
+        seen.append((processor.memory.read(DATA + 32, 32), processor["rax"], processor["rcx"]))
+    assert seen[0] == seen[1]
+    equal = [a == b for a, b in zip(memory[:16], memory[16:], strict=True)]
+    assert seen[1][1] == sum(1 << at for at, is_equal in enumerate(equal) if is_equal)
+
+
+@replaced
+def test_the_first_blocks_of_all_are_found_as_well(cpu: Processor) -> None:
+    """Returns to code that was translated first, at the start of the buffer."""
+    stops = cpu.engine.stops
+    assert isinstance(stops, _CountedStops)
+    # call the ret behind the loop; dec rcx; jnz back
+    assert cpu.run(bytes.fromhex("e80700000048ffc975f6eb01c3"), rcx=9) is Stopped.TRAP
+    keys = memoryview(stops._table).cast("Q")[::2].tolist()
+    assert CODE + 5 in keys
+
+
+@replaced
 def test_helpers_are_really_replaced() -> None:
     """The list of pairs is what blocks call: with another function there the result is another."""
     processor = Processor()

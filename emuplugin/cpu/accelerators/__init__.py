@@ -25,7 +25,7 @@ from functools import cache
 from ..counting_code import CELL, CODE_AT
 from ..engine_internals import Registers
 from ..listing import assemble
-from .common import BUDGET, COUNT, EXTENT, MATCH, WALK
+from .common import BUDGET, COUNT, EXTENT, EXTENT_DOWN, MATCH, WALK
 from .known_loops import LOOPS
 from .loops import NAMES, Names, listings
 from .sha256 import FUNCTIONS, LISTING
@@ -57,6 +57,7 @@ class AcceleratorCode:
         for name, listing in (
             ("walk", WALK),
             ("extent", EXTENT),
+            ("extent_down", EXTENT_DOWN),
             ("budget", BUDGET),
             ("count", COUNT),
             ("match", MATCH),
@@ -66,6 +67,10 @@ class AcceleratorCode:
         self.match = self._cells["match"]
         table = bytearray()
         for loop in LOOPS:
+            if loop.repeats:
+                self._cells["down"] = self._align()
+                for code, names in listings(loop, down=True):
+                    self._append(code, names)
             entry = self._align()
             for code, names in listings(loop):
                 self._append(code, names)

@@ -57,6 +57,28 @@ EXTENT = """
     31c0                     | 29  xor eax, eax
     c3                       | 2b  ret
 """
+# The same downwards.
+EXTENT_DOWN = """
+    e8{walk}                 | 00  call walk
+    4885c0                   | 05  test rax, rax
+    742a                     | 08  je 0x34
+    89fa                     | 0a  mov edx, edi
+    81ca00f0ffff             | 0c  or edx, 0xfffff000
+    f7da                     | 12  neg edx
+    4489c9                   | 14  mov ecx, r9d
+    d3ea                     | 17  shr edx, cl
+    7417                     | 19  je 0x32
+    89fa                     | 1b  mov edx, edi
+    81e2ff0f0000             | 1d  and edx, 0xfff
+    d3ea                     | 23  shr edx, cl
+    740b                     | 25  je 0x32
+    4939d0                   | 27  cmp r8, rdx
+    4c0f47c2                 | 2a  cmova r8, rdx
+    4d85c0                   | 2e  test r8, r8
+    c3                       | 31  ret
+    31c0                     | 32  xor eax, eax
+    c3                       | 34  ret
+"""
 # Of R8 iterations of RCX instructions, those that may run before the run is to be left or has to be
 # asked about, and R11 more instructions with them. They count as executed. ZF if there is none.
 BUDGET = """

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from .loops import Loop, Pointer
 
-# REP MOVSQ and REP STOSQ: blocks of their own from the second word on
-# (runtime/memmove_amd64.s, memclr_amd64.s: from 2 KB on).
+# Repeated instructions are blocks of their own from the second word or byte on. Go moves and clears
+# with them from 2 KB on, and all that overlaps (runtime/memmove_amd64.s, memclr_amd64.s).
 _MOVSQ = """
     f348a5                   | 00  rep movsq qword ptr [rdi], qword ptr [rsi]
+"""
+_MOVSB = """
+    f3a4                     | 00  rep movsb byte ptr [rdi], byte ptr [rsi]
 """
 _STOSQ = """
     f348ab                   | 00  rep stosq qword ptr [rdi], rax
@@ -170,8 +173,9 @@ _SUB = """
 """
 
 LOOPS = (
-    Loop(_MOVSQ, "rcx", 0, (Pointer("rsi", 3), Pointer("rdi", 3, True)), least=16, forward=True),
-    Loop(_STOSQ, "rcx", 0, (Pointer("rdi", 3, True),), ("rax",), least=16, forward=True),
+    Loop(_MOVSQ, "rcx", 0, (Pointer("rsi", 3), Pointer("rdi", 3, True)), repeats=True),
+    Loop(_MOVSB, "rcx", 0, (Pointer("rsi", 0), Pointer("rdi", 0, True)), repeats=True),
+    Loop(_STOSQ, "rcx", 0, (Pointer("rdi", 3, True),), ("rax",), repeats=True),
     Loop(_MOVE_256, "rbx", 8, (Pointer("rsi", 8), Pointer("rdi", 8, True))),
     Loop(_MUL_ADD, "rdi", 0, (Pointer("r8", 5), Pointer("r9", 5, True)), ("rbx",), "rsi"),
     Loop(

@@ -34,10 +34,10 @@ _BEGIN = """
     4983f8{least}            | 1a  cmp r8, least
     0f8c{count}              | 1e  jl count
 """
-# REP instructions: only with DF clear, which the engine keeps as 1 (and -1).
-_FORWARD = """
-    83bd{df}01               | 00  cmp dword ptr [rbp + df], 1
-    0f85{count}              | 07  jne count
+# Repeated instructions go where DF says, which the engine keeps as 1 or -1.
+_DIRECTION = """
+    83bd{df}{direction}      | 00  cmp dword ptr [rbp + df], direction
+    0f85{otherwise}          | 07  jne otherwise
 """
 _POINTER = """
     488bbd{pointer}          | 00  mov rdi, qword ptr [rbp + pointer]
@@ -81,6 +81,12 @@ _COUNT_DOWN = """
     48c1e0{step}             | 07  shl rax, step
     482985{counter}          | 0b  sub qword ptr [rbp + counter], rax
 """
+_DOWN = """
+    fd                       | 00  std
+"""
+_UP = """
+    fc                       | 00  cld
+"""
 _DONE = """
     e9{count}                | 00  jmp count
 """
@@ -101,7 +107,8 @@ class Pointer(NamedTuple):
 class Loop(NamedTuple):
     """``counter`` shrinks by ``1 << step`` in each iteration, of which the last begins with less
     than twice that. ``inputs`` do not change, ``carried`` is what each iteration hands to the next.
-    Fewer iterations than ``least`` are left to the engine. ``forward``: only with DF clear.
+    Fewer iterations than ``least`` are left to the engine. ``repeats``: it is an instruction with
+    REP, whose pointers go down if DF is set.
 
     None of them may be RSP or RBP, and nothing else may change but what each iteration sets before
     it reads it.
@@ -114,27 +121,27 @@ class Loop(NamedTuple):
     inputs: tuple[str, ...] = ()
     carried: str = ""
     least: int = 1
-    forward: bool = False
+    repeats: bool = False
 
 
-def listings(loop: Loop) -> Iterator[tuple[str, Names]]:
-    """The code of an accelerator, as listings, each with what its names stand for."""
+def listings(loop: Loop, *, down: bool = False) -> Iterator[tuple[str, Names]]:
+    """The code of an accelerator, as listings, each with what its names stand for. For instructions
+    that repeat there is one that goes ``down``, and then the other, which knows it as ``down``."""
     counter: Names = {
         "counter": loop.counter,
         "step": bytes([loop.step]),
         "least": bytes([loop.least]),
     }
     yield _BEGIN, counter
-    if loop.forward:
-        yield _FORWARD, {}
+    if loop.repeats:
+        direction = b"\xff" if down else b"\1"
+        yield _DIRECTION, {"direction": direction, "otherwise": "count" if down else "down"}
     for number, pointer in enumerate(loop.pointers):
         bits = struct.pack("<Q", WRITEABLE if pointer.writes else READABLE)
         shift = struct.pack("<I", pointer.shift)
         host = f"host{number}"
-        yield (
-            _POINTER,
-            {"pointer": pointer.register, "bits": bits, "shift": shift, "host": host},
-        )
+        pages: Names = {"bits": bits, "shift": shift, "extent": "extent_down" if down else "extent"}
+        yield _POINTER, {"pointer": pointer.register, "host": host, **pages}
     yield _ENTER, {}
     carried = (loop.carried,) if loop.carried else ()
     for register in (*loop.inputs, *carried):
@@ -143,14 +150,19 @@ def listings(loop: Loop) -> Iterator[tuple[str, Names]]:
         yield _cells(_LOAD, pointer.register), {"cell": f"host{number}"}
     yield _cells(_LOAD, loop.counter), {"cell": "iterations"}
     yield _shift(loop.counter, loop.step), {}
+    if down:
+        yield _DOWN, {}
     yield loop.listing, {}
+    if down:
+        yield _UP, {}
     yield _LEAVE, {}
     for register in carried:
         yield _registers(_STORE, register), {"place": register}
     yield _RESTORE, {}
     yield _COUNT_DOWN, counter
     for pointer in loop.pointers:
-        yield _ADVANCE, {"pointer": pointer.register, "step": bytes([pointer.shift])}
+        listing, name = (_COUNT_DOWN, "counter") if down else (_ADVANCE, "pointer")
+        yield listing, {name: pointer.register, "step": bytes([pointer.shift])}
     yield _DONE, {}
 
 

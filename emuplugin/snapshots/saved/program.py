@@ -34,18 +34,20 @@ def save(program: Program) -> dict[str, Any]:
     engine, kernel, image = process.engine, process.kernel, module.image
     assert program.boot.monitor is not None
     copies, originals = program.endings.traps.state
-    c_threads = program.c_threads
-    objects = Objects(kernel)
+    c_threads, answers = program.c_threads, program.runtime.layout.answers()
     try:
+        objects = Objects(kernel)
         threads = save_threads(kernel, engine, objects.keeper)
         kept = objects.save()
     except UnkeptError as error:
         raise NotSavedError(f"its inits have made something that is not kept ({error})") from None
+    except OSError as error:
+        raise NotSavedError(f"a mounted folder is gone: {error}") from None
     return {
         "build": asdict(program.build_info),
-        "layout": program.runtime.layout.answers(),
+        "layout": [dict(answers.variables), answers.fields],
         "moduledata": module.moduledata - image.base,
-        "image": [image.base, image.size, dict(image.relocations), image.known_symbols],
+        "image": [image.base, image.size, dict(image.relocations), dict(image.known_symbols)],
         "library": program.library.names,
         "c heap": program.library.heap.state,
         "c threads": None
@@ -75,7 +77,7 @@ def load(saved: Mapping[str, Any], sandbox: Sandbox, file: ElfFile, store: PageS
     printed again: see :meth:`Kernel.print_again`."""
     base, size, relocations, symbols = saved["image"]
     image = Image(file, base, size, relocations)
-    image.known_symbols = symbols
+    image.known_symbols = dict(symbols)
     copies, originals = saved["traps"]
     traps = copies, {entry: (bytes.fromhex(head), at) for entry, head, at in originals}
     info = load_build_info(saved)

@@ -52,9 +52,10 @@ def _below(node: Node) -> Iterator[Node]:
 
 
 class Changes:
-    """A tree beside what it was at first: ``names`` are those of its inodes then."""
+    """A tree beside what it was at first."""
 
     def __init__(self, tree: Tree) -> None:
+        """Raises OSError where a folder of the host cannot be mounted any more."""
         first = Tree(tree.kernel)
         try:
             self._parts, self._nodes = parts(first), nodes(first)

@@ -93,6 +93,9 @@ def kind_of(entry: os.DirEntry[str]) -> int:
 class DirFdCalls:
     """By descriptors of folders; see the module."""
 
+    # Until there is one: an object without is closed, too, when it goes.
+    _root = -1
+
     def __init__(self, folder: str) -> None:
         self._root = os.open(folder, os.O_RDONLY | _DIRECTORY | _CLOEXEC)
 
