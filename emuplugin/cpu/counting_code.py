@@ -29,7 +29,7 @@ from functools import cache
 from itertools import repeat
 
 from .engine_internals import Translations
-from .listing import assemble
+from .listing import assemble, prepare
 
 #: A block has at most so many instructions (TCG_MAX_INSNS).
 MAX_INSTRUCTIONS = 512
@@ -280,6 +280,8 @@ _PATCHER = """
     89420b                   | 1c0  mov dword ptr [rdx + 0xb], eax
     c3                       | 1c3  ret
 """
+prepare((_EXIT, _LEAVE_WINDOWS if _WINDOWS else _LEAVE_UNIX))
+prepare((_ENTER_WINDOWS if _WINDOWS else _ENTER_UNIX, _PATCHER))
 #: The second argument of the helper is 0: ``xor esi, esi`` or ``xor edx, edx``.
 ZERO_ARGUMENT = bytes.fromhex("33d2" if _WINDOWS else "33f6")
 

@@ -25,7 +25,7 @@ from functools import cache
 from .counting_code import CELL, MAX_PAIRS
 from .engine_internals import Registers
 from .host_code import placed
-from .listing import assemble
+from .listing import assemble, prepare
 
 #: The names of the helpers, in the order of the pairs in the cells.
 HELPERS = (
@@ -235,6 +235,7 @@ _LISTINGS = {
     "pmovmskb_xmm": (_SIGNS,),
     "aesenc_xmm": (_AES_ROUND,),
 }
+prepare(listing for listings in _LISTINGS.values() for listing in listings)
 
 
 class HelperCode:

@@ -10,25 +10,45 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 
 _CODE = re.compile(r"^ *(\S+) *\|.*", re.MULTILINE)
+_WORD = struct.Struct("<i")
 _NAME = re.compile(r"\{(\w+)\}")
 
 
-def assemble(listing: str, at: int, values: Mapping[str, bytes], cells: Mapping[str, int]) -> bytes:
+#: What names in a listing stand for: bytes, or another name.
+Names = Mapping[str, str | bytes]
+_AS_THEY_ARE: Names = {}
+
+
+def assemble(
+    listing: str,
+    at: int,
+    values: Mapping[str, bytes],
+    cells: Mapping[str, int],
+    names: Names = _AS_THEY_ARE,
+) -> bytes:
     """The code of ``listing``, to be placed at the offset ``at`` from the address that ``cells``
-    are offsets from. ``values`` are put in as they are, cells as 32-bit displacements."""
+    are offsets from. ``values`` are put in as they are, cells as 32-bit displacements; ``names``
+    stand for some of these."""
     content = bytearray()
     for code, name, behind in _parsed(listing):
         content += code
-        value = values.get(name)
+        meaning = names.get(name, name)
+        value = meaning if isinstance(meaning, bytes) else values.get(meaning)
         if value is not None:
             content += value
         elif name:
-            content += struct.pack("<i", cells[name] - (at + len(content) + 4 + behind))
+            content += _WORD.pack(cells[str(meaning)] - (at + len(content) + 4 + behind))
     return bytes(content)
+
+
+def prepare(listings: Iterable[str]) -> None:
+    """Read listings when the package is imported, rather than when somebody waits for a plugin."""
+    for listing in listings:
+        _parsed(listing)
 
 
 @cache

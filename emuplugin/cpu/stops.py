@@ -323,6 +323,7 @@ class _EstimatedStops:
     def __init__(self, uc: unicorn.Uc) -> None:
         self._handle = uc._uch
         self._requested = self._expired = False
+        self._asking = 0  # how many threads are about to stop the engine
         self._until = self._remaining = self.passed = 0
         self._left = ctypes.c_uint64(0)
 
@@ -357,13 +358,18 @@ class _EstimatedStops:
 
     def request(self) -> None:
         self._requested = True
+        self._asking += 1
         uclib.uc_emu_stop(self._handle)
+        # Perhaps one run had ended by itself, and it is the next that the engine leaves.
+        self._requested = True
+        self._asking -= 1
 
     def trapped(self) -> None:
         """Nothing is counted."""
 
     def take(self) -> bool:
-        due, self._requested = self._requested or self._expired, False
+        due = self._requested or self._expired or self._asking > 0
+        self._requested = False
         return due
 
     def withdraw(self) -> None:

@@ -12,6 +12,7 @@ import capstone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from unicorn.unicorn_py3.unicorn import uclib
 
 from emuplugin.cpu import counting_code as code
 from emuplugin.cpu import engine_probe, helper_code, host_code
@@ -71,6 +72,26 @@ def test_a_request_between_runs_ends_the_next_before_it_does_anything(cpu: Proce
     assert (cpu.engine.rip, cpu["rbx"]) == (CODE, 1)
     assert cpu.run() is Stopped.TRAP
     assert cpu["rbx"] == 2
+
+
+def test_a_stop_that_comes_late_is_known_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the engine itself is asked: the run that was meant had ended, and the next is left."""
+    monkeypatch.setattr(stops_module, "is_supported", lambda: False)
+    cpu = Processor()
+    stop = uclib.uc_emu_stop
+    taken = []
+
+    def late(handle: object) -> None:
+        taken.append(cpu.engine.stops.take())
+        cpu.engine.stops.withdraw()
+        taken.append(cpu.engine.stops.take())
+        stop(handle)
+
+    monkeypatch.setattr(uclib, "uc_emu_stop", late)
+    cpu.engine.stop()
+    assert [*taken, cpu.engine.stops.take()] == [True, True, True]
+    assert not cpu.engine.stops.take()
+    cpu.close()
 
 
 @counted

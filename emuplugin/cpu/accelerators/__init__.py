@@ -24,10 +24,10 @@ from functools import cache
 
 from ..counting_code import CELL, CODE_AT
 from ..engine_internals import Registers
-from ..listing import assemble
+from ..listing import Names, assemble, prepare
 from .common import BUDGET, COUNT, EXTENT, EXTENT_DOWN, MATCH, WALK
 from .known_loops import LOOPS
-from .loops import NAMES, Names, listings
+from .loops import NAMES, listings
 from .sha256 import FUNCTIONS, LISTING
 
 # struct TranslationBlock: u64 pc at its start, u16 icount. A block's code begins with a call of the
@@ -36,6 +36,11 @@ _ICOUNT, _CALL = 0x16, 5
 _HEAD, _PIECE = struct.Struct("<QQQQ"), struct.Struct("<iI")
 #: How many bytes of a block are compared first.
 _FIRST = 8
+# What is placed for each loop: for those that repeat, going down and up.
+_PARTS = [(loop, [tuple(listings(loop, down=down)) for down in loop.directions]) for loop in LOOPS]
+prepare((WALK, EXTENT, EXTENT_DOWN, BUDGET, COUNT, MATCH, LISTING))
+prepare(loop.listing for loop in LOOPS)
+prepare(listing for _, parts in _PARTS for part in parts for listing, _ in part)
 
 
 class AcceleratorCode:
@@ -66,14 +71,12 @@ class AcceleratorCode:
             self._append(listing, {})
         self.match = self._cells["match"]
         table = bytearray()
-        for loop in LOOPS:
-            if loop.repeats:
-                self._cells["down"] = self._align()
-                for code, names in listings(loop, down=True):
-                    self._append(code, names)
-            entry = self._align()
-            for code, names in listings(loop):
-                self._append(code, names)
+        for loop, parts in _PARTS:
+            entry = 0
+            for part in parts:
+                self._cells["down"], entry = entry, self._align()
+                for listing, names in part:
+                    self._append(listing, names)
             table += _entry(entry, [(0, assemble(loop.listing, 0, {}, {}))])
         for function in FUNCTIONS:
             entry = self._align()
@@ -98,15 +101,8 @@ class AcceleratorCode:
         return self._at + len(self._content)
 
     def _append(self, listing: str, names: Names) -> None:
-        values, cells = dict(self._values), dict(self._cells)
-        for name, meaning in names.items():
-            if isinstance(meaning, bytes):
-                values[name] = meaning
-            elif meaning in NAMES:
-                values[name] = self._values[meaning]
-            else:
-                cells[name] = self._cells[meaning]
-        self._content += assemble(listing, self._at + len(self._content), values, cells)
+        at = self._at + len(self._content)
+        self._content += assemble(listing, at, self._values, self._cells, names)
 
 
 def _word(value: int) -> bytes:

@@ -10,9 +10,10 @@ all flags and temporary registers as they are to be.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import NamedTuple
 
+from ..listing import Names
 from ..paging import ACCESSED, DIRTY, NO_EXECUTE, PRESENT, USER, WRITABLE
 
 #: Of general registers, in the order of their numbers in instructions and in the engine.
@@ -91,8 +92,6 @@ _DONE = """
     e9{count}                | 00  jmp count
 """
 _LOAD, _STORE = 0x8B, 0x89
-#: What names in a listing stand for: bytes, the name of a cell, or of a register: its place.
-Names = Mapping[str, str | bytes]
 
 
 class Pointer(NamedTuple):
@@ -123,9 +122,15 @@ class Loop(NamedTuple):
     least: int = 1
     repeats: bool = False
 
+    @property
+    def directions(self) -> tuple[bool, ...]:
+        """For which values of ``down`` there are :func:`listings`, in the order they are placed."""
+        return (True, False) if self.repeats else (False,)
+
 
 def listings(loop: Loop, *, down: bool = False) -> Iterator[tuple[str, Names]]:
-    """The code of an accelerator, as listings, each with what its names stand for. For instructions
+    """The code of an accelerator, as listings, each with what its names stand for: the names of
+    registers for their places. For instructions
     that repeat there is one that goes ``down``, and then the other, which knows it as ``down``."""
     counter: Names = {
         "counter": loop.counter,
