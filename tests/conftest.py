@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,7 +70,10 @@ _FOLDER = "EMUPLUGIN_TEST_CACHE"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Tests never touch the user's cache."""
+    """Tests never touch the user's cache, and Ctrl-C comes through even where the shell that has
+    started them in the background ignores it: the loops that are to be interrupted would not end."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     mode: str = config.getoption("--cache")
     if mode == "warm":
         os.environ[_FOLDER] = str(config.rootpath / ".pytest_cache" / "emuplugin-opened")
