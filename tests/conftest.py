@@ -70,8 +70,8 @@ _FOLDER = "EMUPLUGIN_TEST_CACHE"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Tests never touch the user's cache, and Ctrl-C comes through even where the shell that has
-    started them in the background ignores it: the loops that are to be interrupted would not end."""
+    """Tests never touch the user's cache, and Ctrl-C comes through even where the shell that
+    started them in the background ignores it: loops that are to be interrupted would not end."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     mode: str = config.getoption("--cache")
