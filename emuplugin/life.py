@@ -340,10 +340,10 @@ class Life:
     def func_value(
         self,
         function: Callable[[CallbackFrame], None],
-        dropped: Callable[[], None] | None = None,
+        dropped: Callable[[int], None] | None = None,
     ) -> KeptAlive:
         """A Go func value that calls ``function`` with the registers and stack of each call. When
-        Go has no more use for it, ``dropped`` is called."""
+        Go has no more use for it, ``dropped`` is called with its address."""
         with self.lock:
             return self.python_calls.func_value(function, dropped)
 
@@ -351,3 +351,7 @@ class Life:
         """An earlier func value, rooted; None if Go has dropped it."""
         with self.lock:
             return self.python_calls.func_value_again(address)
+
+    def is_func_value(self, address: int) -> bool:
+        """Whether an earlier func value is still there."""
+        return self.python_calls.is_func_value(address)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from .errors import EmulationError
 from .runtime_shims.callbacks import CallbackFrame
 from .runtime_shims.caller import PanicValue
+from .runtime_shims.marks import Marks
 from .values.handles import HANDLE_SIZE
 from .values.kept import KeptObjects
 from .values.python_errors import error_text
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from .values.guest import Root
 
 _KEY = 8  # where a func value holds its number, behind the code's address
+# The first number is none that other objects of Go hold by accident.
+_FIRST_KEY = 0x456D_7550_6C75_6700
+# So many func values are made, where there are no finalizers, before it is looked which are in use.
+_MANY = 64
 # How many panics are kept in place after they began: their values are looked up at the end, when
 # the runtime itself may have replaced them by their text.
 _RECENT = 16
@@ -30,11 +35,14 @@ _RECENT = 16
 @dataclass(slots=True)
 class _Entry:
     """A func value: what serves its calls, and what is called when Go has dropped it. ``again``:
-    Python has handed it to Go again since the collector was last asked."""
+    Python has handed it to Go again since the collector was last asked. ``made``: the collector's
+    cycle in which it was made, at ``address``."""
 
     function: Callable[[CallbackFrame], None]
-    dropped: Callable[[], None] | None
+    dropped: Callable[[int], None] | None
     again: bool = False
+    address: int = 0
+    made: int = 0
 
 
 class _Finalizer(NamedTuple):
@@ -48,14 +56,18 @@ class _Finalizer(NamedTuple):
 class PythonCalls:
     """The Python functions of one machine that Go holds.
 
-    A finalizer tells when Go has dropped a func value. Where the plugin's runtime has none,
-    they live as long as the machine.
+    A finalizer tells when Go has dropped a func value. Plugins that never set one are linked
+    without: there the marks of the collector are looked at, when a func value is handed over again
+    and when many are new.
     """
 
     def __init__(self, life: Life) -> None:
         self._life = life
         self._entries: dict[int, _Entry] = {}
-        self._last_key = 0
+        # The keys of those without finalizers, by address.
+        self._keys: dict[int, int] = {}
+        self._last_key = _FIRST_KEY
+        self._many = _MANY
         self._recent: deque[Root] = deque(maxlen=_RECENT)
         #: KeyboardInterrupt or SystemExit that a callback raised: Go code can recover it for a
         #: while, but it ends the outermost call.
@@ -64,24 +76,40 @@ class PythonCalls:
     def func_value(
         self,
         function: Callable[[CallbackFrame], None],
-        dropped: Callable[[], None] | None = None,
+        dropped: Callable[[int], None] | None = None,
     ) -> Root:
         """A func value (the address of ``{code, ...}`` on the Go heap) that calls ``function`` with
-        the registers and stack of Go's call. ``dropped`` is called when Go has dropped it."""
+        the registers and stack of Go's call. ``dropped`` is called with the address when Go has
+        dropped it."""
         life = self._life
+        finalizer = self._finalizer
+        if finalizer is None and len(self._entries) >= self._many:
+            self._drop_unmarked()
         address = life.malloc(HANDLE_SIZE, 0)
-        life.memory.write(address, self._image(_Entry(function, dropped)))
+        entry = _Entry(function, dropped)
+        life.memory.write(address, self._image(entry))
         root = life.hold(address)
-        self._watch(address)
+        if finalizer is None:
+            self._unwatched(address, entry)
+        else:
+            self._watch(address, finalizer)
         return root
 
     def func_value_again(self, address: int) -> Root | None:
         """Root the func value at ``address`` again; None if Go has dropped it."""
-        entry = self._entries.get(self._life.memory.read_u64(address + _KEY))
+        key = self._life.memory.read_u64(address + _KEY)
+        entry = self._entries.get(key)
         if entry is None:
+            return None
+        if entry.address and not (entry.address == address and self._marked(key, entry)):
             return None
         entry.again = True
         return self._life.hold(address)
+
+    def is_func_value(self, address: int) -> bool:
+        """Whether what lies where a func value was made still is that one."""
+        key = self._keys.get(address)
+        return key is None or self._life.memory.read(address, HANDLE_SIZE) == self._words(key)
 
     @property
     def holds_functions(self) -> bool:
@@ -148,15 +176,15 @@ class PythonCalls:
     def _image(self, entry: _Entry) -> bytes:
         self._last_key += 1
         self._entries[self._last_key] = entry
-        return pack("<QQ", self._life.program.runtime.stubs.callback.entry, self._last_key)
+        return self._words(self._last_key)
+
+    def _words(self, key: int) -> bytes:
+        return pack("<QQ", self._life.program.runtime.stubs.callback.entry, key)
 
     # --- what Go has dropped ----------------------------------------------------------------
 
-    def _watch(self, address: int) -> None:
+    def _watch(self, address: int, finalizer: _Finalizer) -> None:
         """Have the collector tell when nothing in Go refers to ``address`` any more."""
-        finalizer = self._finalizer
-        if finalizer is None:
-            return
         # runtime/mfinal.go: SetFinalizer(obj any, finalizer any)
         self._life.call_runtime(
             "SetFinalizer", finalizer.pointer_type, address, finalizer.func_type, finalizer.value
@@ -171,12 +199,46 @@ class PythonCalls:
             # Or nothing did when the collector looked: it has to look again.
             entry.again = False
             root = life.hold(address)
-            self._watch(address)
+            self._watch(address, self._finalizer)
             root.release()
             return
-        del self._entries[key]
+        self._drop(key, address)
+
+    def _drop(self, key: int, address: int) -> None:
+        entry = self._entries.pop(key)
+        if entry.address:
+            del self._keys[address]
         if entry.dropped is not None:
-            entry.dropped()
+            entry.dropped(address)
+
+    # --- the same without finalizers --------------------------------------------------------
+
+    @property
+    def _marks(self) -> Marks:
+        return Marks(self._life.program.runtime)
+
+    def _unwatched(self, address: int, entry: _Entry) -> None:
+        """Note what is there to tell later whether Go has dropped the newest func value."""
+        earlier = self._keys.get(address)
+        if earlier is not None:
+            self._drop(earlier, address)
+        self._keys[address] = self._last_key
+        entry.address, entry.made = address, self._marks.cycle
+
+    def _marked(self, key: int, entry: _Entry) -> bool:
+        """Whether a func value still is what it was made as: if the collector freed it, its memory
+        may be another object's by now."""
+        marks = self._marks
+        if entry.made == marks.cycle:
+            return True
+        there = self._life.memory.read(entry.address, HANDLE_SIZE)
+        return there == self._words(key) and marks.has(entry.address)
+
+    def _drop_unmarked(self) -> None:
+        for key, entry in list(self._entries.items()):
+            if entry.address and not self._marked(key, entry):
+                self._drop(key, entry.address)
+        self._many = max(_MANY, 2 * len(self._entries))
 
     @cached_property
     def _finalizer(self) -> _Finalizer | None:

@@ -203,13 +203,17 @@ class Guest(TypeSource, Protocol):
     def func_value(
         self,
         function: Callable[[IncomingCall], None],
-        dropped: Callable[[], None] | None = None,
+        dropped: Callable[[int], None] | None = None,
     ) -> Root:
         """A func value whose calls ``function`` serves; also a receiver for methods whose code is
-        one of ``method_entries``. ``dropped`` is called when Go has no more use for it."""
+        one of ``method_entries``. ``dropped`` is called with its address when Go has no more use
+        for it."""
 
     def func_value_again(self, address: int) -> Root | None:
         """Root an earlier func value again; None if Go has dropped it."""
+
+    def is_func_value(self, address: int) -> bool:
+        """Whether an earlier func value is still there."""
 
     @property
     def method_entries(self) -> Sequence[int]:

@@ -30,23 +30,34 @@ class Handles:
         """How many things Go holds."""
         return len(self._things)
 
+    @property
+    def addresses(self) -> tuple[int, ...]:
+        """Where the handles lie."""
+        return tuple(self._things)
+
     def root(self, identity: Hashable, thing: Any, serve: Callable[[IncomingCall], None]) -> Root:
         """The handle of ``thing``, rooted. ``serve`` answers calls from Go. ``identity`` tells it
         from others; what it is made of must live as long as ``thing``."""
         address = self._addresses.get(identity)
         root = None if address is None else self._guest.func_value_again(address)
         if root is None:
-            root = self._guest.func_value(serve, lambda: self._drop(identity))
+            root = self._guest.func_value(serve, lambda address: self._drop(identity, address))
             self._addresses[identity] = root.address
             self._things[root.address] = thing
         return root
 
     def find(self, address: int) -> Any:
         """The thing whose handle is at ``address``; None if there is none."""
-        return self._things.get(address)
+        thing = self._things.get(address)
+        if thing is None or self._guest.is_func_value(address):
+            return thing
+        return None
 
-    def _drop(self, identity: Hashable) -> None:
-        del self._things[self._addresses.pop(identity)]
+    def _drop(self, identity: Hashable, address: int) -> None:
+        del self._things[address]
+        # It may have another one by now.
+        if self._addresses.get(identity) == address:
+            del self._addresses[identity]
 
 
 def identity(thing: object) -> Hashable:
