@@ -50,7 +50,7 @@ class Marks:
         return self._memory.read_u64(table + 8 * index)
 
     def _bits(self, arena: int, page: int, span: int) -> int:
-        # Spans in a processor's cache are three ahead once they are swept (runtime/mheap.go: mspan).
+        # Swept spans in a processor's cache are three ahead (runtime/mheap.go: mspan).
         if (self._of(span, "sweepgen") - self.cycle) & 0xFFFF_FFFF in (0, 3):
             return self._of(span, "allocBits")
         layout = self._runtime.layout

@@ -38,7 +38,7 @@ class Counted:
     def __init__(self, number: int) -> None:
         self.number = number
 
-    def Number(self) -> int:  # noqa: N802
+    def Number(self) -> int:
         return self.number
 
 
