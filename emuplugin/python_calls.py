@@ -198,8 +198,10 @@ class PythonCalls:
         if entry.again:
             # Or nothing did when the collector looked: it has to look again.
             entry.again = False
+            finalizer = self._finalizer
+            assert finalizer is not None  # it is what was called
             root = life.hold(address)
-            self._watch(address, self._finalizer)
+            self._watch(address, finalizer)
             root.release()
             return
         self._drop(key, address)
