@@ -15,6 +15,7 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
+from .collector import still
 from .errors import (
     AlreadyLoadedError,
     BuildError,
@@ -188,7 +189,8 @@ _LAZY = {
 def __getattr__(name: str) -> object:
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(_LAZY[name]), name)
+    with still():
+        value: object = getattr(import_module(_LAZY[name]), name)
     globals()[name] = value
     return value
 
@@ -211,9 +213,11 @@ def open(
     anew. Raises OpenError and its kinds.
     """
     if sandbox is None and isolate is None and cache:
-        from .opening import open_shared
+        with still():
+            from .opening import open_shared
 
         return open_shared(path)
-    from .machine import Machine
+    with still():
+        from .machine import Machine
 
     return Machine(sandbox, isolate=isolate, cache=cache).open(path)

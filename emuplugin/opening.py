@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
 from time import perf_counter
@@ -14,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakValueDictionary
 
 from .cache.opening import keep
+from .collector import still
 from .elf.file import ElfFile
 from .elf.refusals import check_plugin
 from .errors import (
@@ -63,7 +61,7 @@ def open_in(machine: Machine, name: str, found: tuple[str, bytes] | None = None)
         return known
     start = perf_counter()
     try:
-        with _no_collection():
+        with still():
             plugin = _open(machine, path, contents)
     except _REMEMBERED as error:
         error.path = _short(name)
@@ -75,19 +73,6 @@ def open_in(machine: Machine, name: str, found: tuple[str, bytes] | None = None)
     plugin.timings["total"] = perf_counter() - start
     machine.remember(path, plugin)
     return plugin
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Without Python's collector of cycles: opening makes many objects, all of which stay, and each
-    look at them, and at those of all modules, takes longer than a warm opening."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _open(machine: Machine, path: str, contents: bytes | None) -> Plugin:

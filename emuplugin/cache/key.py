@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import sys
-from functools import cache
 from typing import Any
 
 import unicorn
@@ -24,12 +23,12 @@ _PARTS = ("cpu", "elf", "runtime_shims", "snapshots", "cache")
 def key_of(path: str, contents: str, sandbox: Sandbox, *, files: bool) -> str:
     """The name of the entry for a file's real path and the digest of its contents. ``files``: for
     inits that have looked at files, so that it matters what is in the sandbox's."""
-    return _digest([path, contents, _describe(sandbox, files), ours()])
+    return _digest([path, contents, _describe(sandbox, files), OURS])
 
 
 def link_of(path: str, sandbox: Sandbox, *, files: bool) -> str:
     """The name of what leads to the entry while the file is not touched."""
-    return _digest([path, _describe(sandbox, files), ours()])
+    return _digest([path, _describe(sandbox, files), OURS])
 
 
 def _describe(sandbox: Sandbox, files: bool) -> list[Any]:
@@ -61,8 +60,7 @@ def _digest(parts: list[Any]) -> str:
     return hashlib.sha256(text).hexdigest()[:40]
 
 
-@cache
-def ours() -> str:
+def _ours() -> str:
     """What stands for us and the engine: versions, our files and its library by size and time, so
     that who changes the code need not clear the cache. Whether instructions are counted, because it
     is seen in the clock."""
@@ -102,3 +100,7 @@ def _files(folder: str, *, deep: bool) -> list[tuple[str, int, int]]:
         for name in folders:
             found += _files(os.path.join(folder, name), deep=True)
     return found
+
+
+#: What runs in this process: looked at when it is imported.
+OURS = _ours()

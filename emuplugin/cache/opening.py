@@ -24,7 +24,7 @@ from emuplugin.snapshots.saved import NotSavedError, load, load_build_info, save
 
 from .entry import BadEntryError, check_pages, copies, read, write
 from .folder import CacheFolder, Link, Stamp
-from .key import key_of, link_of, ours
+from .key import OURS, key_of, link_of
 from .writer import writer
 
 #: ``off`` switches the cache off; a path says where it is.
@@ -104,7 +104,7 @@ def find(path: str, sandbox: Sandbox) -> Kept | None:
 def _recall_engine(where: CacheFolder) -> None:
     """Spare this process the look into the engine, where another one had it."""
     if not is_known():
-        known = where.engine(ours())
+        known = where.engine(OURS)
         if known is not None:
             with suppress(TypeError, ValueError):
                 assume(known)
@@ -192,8 +192,8 @@ def _write(where: CacheFolder, kept: _Keeping) -> str:
         # The entry is what we have just written, so it was looked at.
         link = Link(contents, entry, stamp, file.looked, pages, pages.settled)
         where.link(link_of(kept.path, kept.sandbox, files=files), link)
-        if where.engine(ours()) is None:
-            where.keep_engine(ours(), internals())
+        if where.engine(OURS) is None:
+            where.keep_engine(OURS, internals())
     except OSError as error:
         return f"the cache cannot be written: {error}"
     return ""

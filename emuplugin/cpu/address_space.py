@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import count
 from typing import NamedTuple
 
@@ -33,8 +32,7 @@ class NoMemoryError(Exception):
     """The limit of present pages, or the physical span, is used up (ENOMEM)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Area:
+class Area(NamedTuple):
     """``[start, end)`` with one protection. ``physical`` is None for a bare reservation."""
 
     start: int
@@ -162,7 +160,7 @@ class AddressSpace:
             physical = area.physical
             if physical is None and prot != PROT_NONE:
                 physical = self._allocate(area.start, area.pages)
-            changed = replace(area, prot=prot, physical=physical)
+            changed = area._replace(prot=prot, physical=physical)
             self._remove(area)
             self._insert(changed)
             if area.physical is None:
@@ -334,8 +332,8 @@ class AddressSpace:
         physical = area.physical
         upper = None if physical is None else physical + at - area.start
         self._remove(area)
-        self._insert(replace(area, end=at))
-        self._insert(replace(area, start=at, physical=upper))
+        self._insert(area._replace(end=at))
+        self._insert(area._replace(start=at, physical=upper))
 
 
 def _flags(prot: int) -> int:

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import reduce
 from operator import or_
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emuplugin.elf.constants import (
     SHN_ABS,
@@ -43,8 +42,7 @@ _MASK64: Final = (1 << 64) - 1
 _NOT_WORDS: Final = re.compile(b"[^" + re.escape(bytes(sorted(WORDS))) + b"]")
 
 
-@dataclass(frozen=True)
-class _Binding:
+class _Binding(NamedTuple):
     """How the symbols of a file get their addresses; see :func:`relocate`."""
 
     base: int

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from emuplugin.cpu.memory import Memory
@@ -18,8 +18,7 @@ from .goruntime import GoRuntime
 _NOT_STARTED, _STARTED, _DONE = 0, 1, 2
 
 
-@dataclass(frozen=True, slots=True)
-class InitTask:
+class InitTask(NamedTuple):
     """One package's task: ``address`` of its state, and the functions' entry points."""
 
     address: int
@@ -50,8 +49,7 @@ def package_of(function: str) -> str:
     return unquote(function[: function.rfind(".init")])
 
 
-@dataclass(frozen=True, slots=True)
-class InitTrace:
+class InitTrace(NamedTuple):
     """What initialising one package took, as ``GODEBUG=inittrace=1`` tells it.
 
     ``functions`` are Go's names; ``seconds`` is host time; ``bytes`` and ``allocations`` are of

@@ -7,7 +7,7 @@ constant carries the name of the field in ``internal/abi/type.go``.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 KINDS = (
     "invalid", "bool", "int", "int8", "int16", "int32", "int64",
@@ -70,8 +70,7 @@ BASE_SIZES = {
 :class:`MapLayout` has it for maps."""
 
 
-@dataclass(frozen=True, slots=True)
-class MapLayout:
+class MapLayout(NamedTuple):
     """Offsets in the MapType of one Go version; a field that it does not have is None.
 
     ``swiss`` tells Swiss maps (``internal/runtime/maps``) from the older ones with buckets.
@@ -105,7 +104,7 @@ OLD_MAP = MapLayout(
 )  # fmt: skip
 """``internal/abi/map_noswiss.go``: until 1.23."""
 
-OLD_MAP_CLEAR_SEQ = replace(OLD_MAP, header_size=56)
+OLD_MAP_CLEAR_SEQ = OLD_MAP._replace(header_size=56)
 """The same with GOEXPERIMENT=noswissmap in 1.24 and 1.25: ``hmap`` has a field clearSeq."""
 
 SWISS_MAP = MapLayout(

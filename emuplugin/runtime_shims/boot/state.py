@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from struct import pack
+from typing import NamedTuple
 
 from emuplugin.cpu.address_space import PROT_READ, PROT_WRITE
 
@@ -20,8 +20,7 @@ MAX_UINT64 = (1 << 64) - 1
 MAX_INT64 = (1 << 63) - 1
 
 
-@dataclass(frozen=True, slots=True)
-class BootStep:
+class BootStep(NamedTuple):
     """One step that was done: its name, what of the runtime it stands for, and its seconds. The
     guest had executed ``began`` instructions when it began, and ``instructions`` in it."""
 

@@ -7,7 +7,6 @@ names, as unsigned 64-bit integers, and returns the result; it raises :class:`Er
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
@@ -47,7 +46,7 @@ def syscall(number: int, name: str, level: Level = "full", note: str = "") -> Ca
     def register(handler: F) -> F:
         if number in TABLE:
             raise ValueError(f"system call {number} is registered twice")
-        arguments = len(inspect.signature(handler).parameters) - 1
+        arguments = handler.__code__.co_argcount - 1
         TABLE[number] = Entry(number, name, handler, arguments, level, note)
         return handler
 

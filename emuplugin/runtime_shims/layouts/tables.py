@@ -11,10 +11,9 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from emuplugin.errors import UnsupportedGoVersionError
 from emuplugin.runtime_shims.layouts.layout import Layout
@@ -52,8 +51,7 @@ _HARMLESS_EXPERIMENTS = frozenset(
 Parts: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """The layouts of one minor version by release (``go1.27.3``), in ascending order."""
 
     reference: str
