@@ -29,7 +29,7 @@ from functools import cache
 from itertools import repeat
 
 from .engine_internals import Translations
-from .listing import assemble, prepare
+from .listing import Assembly
 
 #: A block has at most so many instructions (TCG_MAX_INSNS).
 MAX_INSTRUCTIONS = 512
@@ -280,34 +280,8 @@ _PATCHER = """
     89420b                   | 1c0  mov dword ptr [rdx + 0xb], eax
     c3                       | 1c3  ret
 """
-prepare((_EXIT, _LEAVE_WINDOWS if _WINDOWS else _LEAVE_UNIX))
-prepare((_ENTER_WINDOWS if _WINDOWS else _ENTER_UNIX, _PATCHER))
 #: The second argument of the helper is 0: ``xor esi, esi`` or ``xor edx, edx``.
 ZERO_ARGUMENT = bytes.fromhex("33d2" if _WINDOWS else "33f6")
-
-
-class CountingCode:
-    """The code as ``content``, to be placed :data:`CODE_AT` bytes behind its cells, and the
-    offsets from the cells to the ``patcher`` and the ``stubs``."""
-
-    def __init__(self, translations: Translations) -> None:
-        content = bytearray()
-        values = {"code": struct.pack("<I", translations.code), "zero": ZERO_ARGUMENT}
-
-        def append(listing: str) -> None:
-            content.extend(assemble(listing, CODE_AT + len(content), values, CELL))
-
-        def align(to: int) -> int:
-            content.extend(b"\xcc" * (-len(content) % to))
-            return CODE_AT + len(content)
-
-        append(_EXIT)
-        append(_LEAVE_WINDOWS if _WINDOWS else _LEAVE_UNIX)
-        self.patcher = align(_STUB_SIZE)
-        append(_ENTER_WINDOWS if _WINDOWS else _ENTER_UNIX)
-        append(_PATCHER)
-        self.stubs = align(_STUB_SIZE)
-        self.content = bytes(content) + _stubs(self.stubs)
 
 
 def _stubs(at: int) -> bytes:
@@ -327,7 +301,20 @@ def _stubs(at: int) -> bytes:
     )  # fmt: skip
 
 
+_CODE = Assembly(CODE_AT, ("code",))
+for _listing in (_EXIT, _LEAVE_WINDOWS if _WINDOWS else _LEAVE_UNIX):
+    _CODE.append(_listing, {}, CELL)
+#: Offsets from the cells to the patcher, the stubs, and what is behind them.
+PATCHER = _CODE.align(_STUB_SIZE)
+for _listing in (_ENTER_WINDOWS if _WINDOWS else _ENTER_UNIX, _PATCHER):
+    _CODE.append(_listing, {"zero": ZERO_ARGUMENT}, CELL)
+STUBS = _CODE.align(_STUB_SIZE)
+_CODE.content += _stubs(STUBS)
+END = _CODE.at
+
+
 @cache
-def counting_code(translations: Translations) -> CountingCode:
-    """The code for this host and engine; made once."""
-    return CountingCode(translations)
+def counting_code(translations: Translations) -> bytes:
+    """The code for this host and engine, to be placed :data:`CODE_AT` bytes behind its cells; made
+    once."""
+    return bytes(_CODE.filled({"code": translations.code}))

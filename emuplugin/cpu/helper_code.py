@@ -19,13 +19,12 @@ the calling convention of Unix:
 from __future__ import annotations
 
 import ctypes
-import struct
 from functools import cache
 
-from .counting_code import CELL, MAX_PAIRS
+from .counting_code import CELL, END, MAX_PAIRS
 from .engine_internals import Registers
 from .host_code import placed
-from .listing import assemble, prepare
+from .listing import Assembly, assemble
 
 #: The names of the helpers, in the order of the pairs in the cells.
 HELPERS = (
@@ -221,6 +220,7 @@ _FEATURES = """
     c3                       | 0b  ret
 """
 _AES = 1 << 25
+_WITHOUT_AES = "without AES"
 _LISTINGS = {
     "lookup_tb_ptr": (_LOOKUP,),
     **dict.fromkeys(_OPERATIONS, (_UNITS, _ARITHMETIC)),
@@ -235,30 +235,38 @@ _LISTINGS = {
     "pmovmskb_xmm": (_SIGNS,),
     "aesenc_xmm": (_AES_ROUND,),
 }
-prepare(listing for listings in _LISTINGS.values() for listing in listings)
+
+
+def _helpers() -> tuple[Assembly, dict[str, int]]:
+    """The code, and the offsets from the cells by name. What needs AES of the host comes last: the
+    replacement of where there is none comes before it."""
+    code, entries = Assembly(END, (*Registers._fields, "minus_code")), {}
+    for index, name in enumerate(HELPERS):
+        cells = CELL | {"original": CELL["pairs"] + 16 * index}
+        values = {"operation": bytes([_OPERATIONS.get(name, 0)])}
+        if name == "aesenc_xmm":
+            entries[_WITHOUT_AES] = code.align(64)
+            code.append(_ORIGINAL, values, cells)
+        entries[name] = code.align(64)
+        for listing in _LISTINGS[name]:
+            code.append(listing, values, cells)
+    code.align(16)
+    return code, entries
+
+
+_CODE, _ENTRIES = _helpers()
+#: The offset from the cells of what is behind the code.
+HELPERS_END = _CODE.at
 
 
 class HelperCode:
-    """The code as ``content``, to be placed ``at`` bytes behind the cells, and in ``entries`` the
+    """The code as ``content``, to be placed behind that which counts, and in ``entries`` the
     offsets from the cells of the replacements of :data:`HELPERS`."""
 
-    def __init__(self, at: int, description: int, registers: Registers) -> None:
-        content = bytearray()
-        self.entries: list[int] = []
-        values = {
-            name: struct.pack("<i", offset) for name, offset in registers._asdict().items()
-        } | {"minus_code": struct.pack("<i", -description)}
-        for index, name in enumerate(HELPERS):
-            content += b"\xcc" * (-(at + len(content)) % 64)
-            self.entries.append(at + len(content))
-            cells = CELL | {"original": CELL["pairs"] + 16 * index}
-            values["operation"] = bytes([_OPERATIONS.get(name, 0)])
-            listings = _LISTINGS[name]
-            if listings == (_AES_ROUND,) and not _has_aes():
-                listings = (_ORIGINAL,)
-            for listing in listings:
-                content += assemble(listing, at + len(content), values, cells)
-        self.content = bytes(content)
+    def __init__(self, description: int, registers: Registers) -> None:
+        self.content = _CODE.filled({**registers._asdict(), "minus_code": -description})
+        entries = _ENTRIES if _has_aes() else {**_ENTRIES, "aesenc_xmm": _ENTRIES[_WITHOUT_AES]}
+        self.entries = [entries[name] for name in HELPERS]
 
 
 @cache
@@ -271,7 +279,7 @@ def _has_aes() -> bool:
 
 
 @cache
-def helper_code(at: int, description: int, registers: Registers) -> HelperCode:
+def helper_code(description: int, registers: Registers) -> HelperCode:
     """The code for this engine, whose blocks' code begins ``description`` bytes behind their
     description; made once."""
-    return HelperCode(at, description, registers)
+    return HelperCode(description, registers)

@@ -15,12 +15,64 @@ from functools import cache
 
 _CODE = re.compile(r"^ *(\S+) *\|.*", re.MULTILINE)
 _WORD = struct.Struct("<i")
+_HOLE = bytes(_WORD.size)
 _NAME = re.compile(r"\{(\w+)\}")
 
 
 #: What names in a listing stand for: bytes, or another name.
 Names = Mapping[str, str | bytes]
 _AS_THEY_ARE: Names = {}
+
+
+class Assembly:
+    """Code of several listings, the first at the offset ``at`` from the address that cells are
+    offsets from. It can be put together when the package is imported: ``later`` names the words
+    that are not known then."""
+
+    def __init__(self, at: int, later: Iterable[str] = ()) -> None:
+        self._start = at
+        self.content = bytearray()
+        self._later = frozenset(later)
+        self._holes: list[tuple[int, str]] = []
+
+    @property
+    def at(self) -> int:
+        """The offset of what is appended next."""
+        return self._start + len(self.content)
+
+    def align(self, to: int) -> int:
+        """Let what is appended next begin at a multiple of ``to``; its offset."""
+        self.content += b"\xcc" * (-self.at % to)
+        return self.at
+
+    def append(
+        self,
+        listing: str,
+        values: Mapping[str, bytes],
+        cells: Mapping[str, int],
+        names: Names = _AS_THEY_ARE,
+    ) -> None:
+        """``values`` are put in as they are, cells as 32-bit displacements; ``names`` stand for
+        some of these."""
+        content = self.content
+        for code, name, behind in _parsed(listing):
+            content += code
+            meaning = names.get(name, name)
+            value = meaning if isinstance(meaning, bytes) else values.get(meaning)
+            if value is not None:
+                content += value
+            elif meaning in self._later:
+                self._holes.append((len(content), str(meaning)))
+                content += _HOLE
+            elif name:
+                content += _WORD.pack(cells[str(meaning)] - (self.at + 4 + behind))
+
+    def filled(self, words: Mapping[str, int]) -> bytearray:
+        """The code with the words that were not known."""
+        content = bytearray(self.content)
+        for offset, name in self._holes:
+            _WORD.pack_into(content, offset, words[name])
+        return content
 
 
 def assemble(
@@ -30,25 +82,10 @@ def assemble(
     cells: Mapping[str, int],
     names: Names = _AS_THEY_ARE,
 ) -> bytes:
-    """The code of ``listing``, to be placed at the offset ``at`` from the address that ``cells``
-    are offsets from. ``values`` are put in as they are, cells as 32-bit displacements; ``names``
-    stand for some of these."""
-    content = bytearray()
-    for code, name, behind in _parsed(listing):
-        content += code
-        meaning = names.get(name, name)
-        value = meaning if isinstance(meaning, bytes) else values.get(meaning)
-        if value is not None:
-            content += value
-        elif name:
-            content += _WORD.pack(cells[str(meaning)] - (at + len(content) + 4 + behind))
-    return bytes(content)
-
-
-def prepare(listings: Iterable[str]) -> None:
-    """Read listings when the package is imported, rather than when somebody waits for a plugin."""
-    for listing in listings:
-        _parsed(listing)
+    """The code of one listing; see :class:`Assembly`."""
+    assembly = Assembly(at)
+    assembly.append(listing, values, cells, names)
+    return bytes(assembly.content)
 
 
 @cache

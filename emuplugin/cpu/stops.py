@@ -20,7 +20,9 @@ from .counting_code import (
     CELL,
     CODE_AT,
     MAX_INLINE,
+    PATCHER,
     QUANTUM,
+    STUBS,
     TABLE_ENTRIES,
     ZERO_ARGUMENT,
     Cells,
@@ -138,16 +140,13 @@ class _CountedStops:
         self._handle = uc._uch
         _, places, found = internals
         assert places is not None
-        code = counting_code(places)
         far = abs(asked - block) > _DIRECT + buffer_size
-        helpers = (
-            helper_code(CODE_AT + len(code.content), places.code, found) if found and far else None
-        )
-        content = code.content + (helpers.content if helpers else b"")
-        at = CODE_AT + len(content)
-        accelerators = accelerator_code(at, places.code, found) if found and far else None
-        if accelerators is not None:
-            content += accelerators.content
+        helpers = helper_code(places.code, found) if found and far else None
+        accelerators = accelerator_code(places.code, found) if found and far else None
+        content = counting_code(places)
+        for more in (helpers, accelerators):
+            if more is not None:
+                content += more.content
         size = CODE_AT + len(content)
         # A block calls a helper that is near directly, and then a stub must be near as well.
         # Where the code is near, the counting fits into the blocks.
@@ -166,7 +165,7 @@ class _CountedStops:
         cells.emu_stop, cells.engine, cells.helper = _EMU_STOP, self._handle.value, asked
         cells.start = cells.cursor = start
         cells.window, cells.end = _WINDOW, start + buffer_size
-        cells.stubs, cells.inline, cells.quantum = base + code.stubs, inline, QUANTUM
+        cells.stubs, cells.inline, cells.quantum = base + STUBS, inline, QUANTUM
         cells.table = cells.table_end = base + CELL["spare"]
         self._table = bytearray()
         if helpers is not None:
@@ -184,7 +183,7 @@ class _CountedStops:
             self._handle,
             ctypes.byref(hook),
             ctypes.c_int(unicorn.UC_HOOK_EDGE_GENERATED),
-            ctypes.c_void_p(base + code.patcher),
+            ctypes.c_void_p(base + PATCHER),
             ctypes.c_void_p(base),
             ctypes.c_uint64(1),  # begin > end: everywhere
             ctypes.c_uint64(0),

@@ -422,9 +422,8 @@ def _with_cells(instruction: capstone.CsInsn, at: int, cells: dict[str, int]) ->
 
 @pytest.mark.parametrize("count", [0, 1, 17, 512])
 def test_stubs(count: int) -> None:
-    made = code.CountingCode(Translations(0, 0xC0))
-    at = made.stubs + 64 * count
-    content = made.content[at - code.CODE_AT :][:64]
+    at = code.STUBS + 64 * count
+    content = code.counting_code(Translations(0, 0xC0))[at - code.CODE_AT :][:64]
     disassembler = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
     found = [
         _with_cells(i, i.address, code.CELL)

@@ -21,10 +21,12 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from functools import cache
+from typing import NamedTuple
 
 from ..counting_code import CELL, CODE_AT
 from ..engine_internals import Registers
-from ..listing import Names, assemble, prepare
+from ..helper_code import HELPERS_END
+from ..listing import Assembly, assemble
 from .common import BUDGET, COUNT, EXTENT, EXTENT_DOWN, MATCH, WALK
 from .known_loops import LOOPS
 from .loops import NAMES, listings
@@ -36,73 +38,6 @@ _ICOUNT, _CALL = 0x16, 5
 _HEAD, _PIECE = struct.Struct("<QQQQ"), struct.Struct("<iI")
 #: How many bytes of a block are compared first.
 _FIRST = 8
-# What is placed for each loop: for those that repeat, going down and up.
-_PARTS = [(loop, [tuple(listings(loop, down=down)) for down in loop.directions]) for loop in LOOPS]
-prepare((WALK, EXTENT, EXTENT_DOWN, BUDGET, COUNT, MATCH, LISTING))
-prepare(loop.listing for loop in LOOPS)
-prepare(listing for _, parts in _PARTS for part in parts for listing, _ in part)
-
-
-class AcceleratorCode:
-    """The code as ``content``, to be placed ``at`` bytes behind the cells; the offsets from the
-    cells to ``match`` and to the ``table`` that it looks into."""
-
-    def __init__(self, at: int, description: int, registers: Registers) -> None:
-        self._at = at
-        self._content = bytearray()
-        self._cells = CELL | {"exit": CODE_AT}
-        places = [registers.rax + 8 * number for number in range(len(NAMES))]
-        self._values = {
-            **dict(zip(NAMES, map(_word, places), strict=True)),
-            "pc": _word(-description - _CALL),
-            "icount": _word(-description - _CALL + _ICOUNT),
-            "minus_code": _word(-description),
-            "df": _word(registers.hflags - 4),
-        }
-        for name, listing in (
-            ("walk", WALK),
-            ("extent", EXTENT),
-            ("extent_down", EXTENT_DOWN),
-            ("budget", BUDGET),
-            ("count", COUNT),
-            ("match", MATCH),
-        ):
-            self._cells[name] = self._align()
-            self._append(listing, {})
-        self.match = self._cells["match"]
-        table = bytearray()
-        for loop, parts in _PARTS:
-            entry = 0
-            for part in parts:
-                self._cells["down"], entry = entry, self._align()
-                for listing, names in part:
-                    self._append(listing, names)
-            table += _entry(entry, [(0, assemble(loop.listing, 0, {}, {}))])
-        for function in FUNCTIONS:
-            entry = self._align()
-            self._append(
-                LISTING,
-                {
-                    **{f"h{number}": name for number, name in enumerate(function.state.split())},
-                    "ptr": function.pointer,
-                    "len": function.length,
-                    "cap": function.capacity,
-                    "constants": _word(function.constants),
-                    "cost": _word(function.instructions),
-                },
-            )
-            table += _entry(entry, function.pieces)
-        self.table = self._align()
-        self.content = bytes(self._content + table + bytes(8))
-
-    def _align(self) -> int:
-        """Where the next code goes, as an offset from the cells."""
-        self._content += b"\xcc" * (-(self._at + len(self._content)) % 16)
-        return self._at + len(self._content)
-
-    def _append(self, listing: str, names: Names) -> None:
-        at = self._at + len(self._content)
-        self._content += assemble(listing, at, self._values, self._cells, names)
 
 
 def _word(value: int) -> bytes:
@@ -122,8 +57,60 @@ def _entry(accelerator: int, pieces: Sequence[tuple[int, bytes]]) -> bytes:
     return head + content
 
 
+def _accelerators() -> tuple[Assembly, int, int]:
+    """The code, and the offsets from the cells to what looks for a block, and the table that it
+    looks into."""
+    code = Assembly(HELPERS_END, (*NAMES, "pc", "icount", "minus_code", "df"))
+    cells, table = CELL | {"exit": CODE_AT}, bytearray()
+    for name, listing in (
+        ("walk", WALK),
+        ("extent", EXTENT),
+        ("extent_down", EXTENT_DOWN),
+        ("budget", BUDGET),
+        ("count", COUNT),
+        ("match", MATCH),
+    ):
+        cells[name] = code.align(16)
+        code.append(listing, {}, cells)
+    for loop in LOOPS:
+        entry = 0
+        # Those that repeat go down and up.
+        for down in loop.directions:
+            cells["down"], entry = entry, code.align(16)
+            for listing, names in listings(loop, down=down):
+                code.append(listing, {}, cells, names)
+        table += _entry(entry, [(0, assemble(loop.listing, 0, {}, {}))])
+    for function in FUNCTIONS:
+        entry = code.align(16)
+        names = {
+            **{f"h{number}": name for number, name in enumerate(function.state.split())},
+            "ptr": function.pointer,
+            "len": function.length,
+            "cap": function.capacity,
+            "constants": _word(function.constants),
+            "cost": _word(function.instructions),
+        }
+        code.append(LISTING, {}, cells, names)
+        table += _entry(entry, function.pieces)
+    at = code.align(16)
+    code.content += table + bytes(8)
+    return code, cells["match"], at
+
+
+_CODE, _MATCH, _TABLE = _accelerators()
+
+
+class AcceleratorCode(NamedTuple):
+    """The code, to be placed behind that of helpers, and the offsets from the cells to ``match``
+    and to the ``table`` that it looks into."""
+
+    content: bytearray
+    match: int
+    table: int
+
+
 @cache
-def accelerator_code(at: int, description: int, registers: Registers) -> AcceleratorCode | None:
+def accelerator_code(description: int, registers: Registers) -> AcceleratorCode | None:
     """The code for this engine, whose blocks' code begins ``description`` bytes behind their
     description; made once. None if its registers do not lie as expected (``CPUX86State``: sixteen
     general registers, RIP, RFLAGS; three words about the last result, its kind, DF, and HFLAGS)."""
@@ -135,4 +122,10 @@ def accelerator_code(at: int, description: int, registers: Registers) -> Acceler
         or registers.hflags != registers.eflags + 40
     ):
         return None
-    return AcceleratorCode(at, description, registers)
+    words = {name: registers.rax + 8 * number for number, name in enumerate(NAMES)} | {
+        "pc": -description - _CALL,
+        "icount": -description - _CALL + _ICOUNT,
+        "minus_code": -description,
+        "df": registers.hflags - 4,
+    }
+    return AcceleratorCode(_CODE.filled(words), _MATCH, _TABLE)
