@@ -18,6 +18,7 @@ from .errors import ClosedError, DeadMachineError, EmupluginError, Interrupted
 from .outcomes import Outcomes
 from .python_calls import PythonCalls
 from .runtime_shims.goruntime import CallResult
+from .runtime_shims.process import Process
 from .runtime_shims.program import Module, Program
 from .runtime_shims.type_area import TypeArea
 from .sandbox import Sandbox
@@ -159,10 +160,14 @@ class Life:
 
     # --- opening ----------------------------------------------------------------------------
 
-    def start(self, file: ElfFile) -> Module:
-        """Boot the machine with its first plugin."""
+    def new_process(self) -> Process:
+        """An empty process for :meth:`start`."""
+        return self.guarded(lambda: Process(self.sandbox))
+
+    def start(self, file: ElfFile, process: Process) -> Module:
+        """Boot the machine with its first plugin. The process belongs to it then."""
         witness = self.witness if self.recorder is None else self.recorder.beside(self.witness)
-        program = self.guarded(lambda: Program(self.sandbox, file, witness))
+        program = self.guarded(lambda: Program(process, file, witness))
         self.adopt(program)
         return program.modules[0]
 

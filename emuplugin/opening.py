@@ -25,6 +25,7 @@ from .errors import (
     VersionMismatchError,
 )
 from .plugin import Plugin
+from .reading import Reading
 
 # Go remembers what goes wrong once a file is loaded; anything before may be mended and tried again.
 _REMEMBERED = (AlreadyLoadedError, VersionMismatchError, InitError)
@@ -33,6 +34,7 @@ F = TypeVar("F", bound=OpenError)
 
 if TYPE_CHECKING:
     from .machine import Machine
+    from .runtime_shims.process import Process
     from .runtime_shims.program import Module
 
 
@@ -83,10 +85,8 @@ def _open(machine: Machine, path: str, contents: bytes | None) -> Plugin:
         plugin.from_cache = True
         plugin.timings["take from the cache"] = perf_counter() - start
         return plugin
-    file = ElfFile.open(path) if contents is None else ElfFile(contents, path)
-    check_plugin(file)
-    timings = {"read the file": perf_counter() - start}
-    module = _load(machine, file)
+    file, process, timings = _read(machine, path, contents)
+    module = _load(machine, file, process)
     if not module.plugin_path:
         raise NotAPluginError("runtime: plugin has empty pluginpath")
     plugin = Plugin(machine, module, path)
@@ -98,6 +98,29 @@ def _open(machine: Machine, path: str, contents: bytes | None) -> Plugin:
     return plugin
 
 
+def _read(
+    machine: Machine, path: str, contents: bytes | None
+) -> tuple[ElfFile, Process | None, dict[str, float]]:
+    """Read a plugin, and make a process meanwhile if it is the machine's first. How long both
+    took."""
+    timings = {}
+    reading = Reading(path) if contents is None else None
+    process = None
+    if machine.life.state == "empty":
+        start = perf_counter()
+        process = machine.life.new_process()
+        timings["machine"] = perf_counter() - start
+    start = perf_counter()
+    try:
+        file = ElfFile(contents or b"", path) if reading is None else reading.file()
+        check_plugin(file)
+    except BaseException:
+        if process is not None:
+            process.close()
+        raise
+    return file, process, timings | {"read the file": perf_counter() - start}
+
+
 def reopen(machine: Machine, plugin: Plugin) -> None:
     """Open ``plugin`` again after its machine was reset, from the file as it was read before."""
     start = perf_counter()
@@ -105,7 +128,8 @@ def reopen(machine: Machine, plugin: Plugin) -> None:
         plugin.bind(machine.program.modules[0])
         plugin.timings = {"total": perf_counter() - start}
         return
-    module = _load(machine, plugin.module.image.file)
+    process = machine.life.new_process() if machine.life.state == "empty" else None
+    module = _load(machine, plugin.module.image.file, process)
     plugin.bind(module)
     try:
         timings = _run_inits(machine, module)
@@ -115,11 +139,11 @@ def reopen(machine: Machine, plugin: Plugin) -> None:
     plugin.timings = timings | {"total": perf_counter() - start}
 
 
-def _load(machine: Machine, file: ElfFile) -> Module:
-    """Map a plugin and make it part of the program; boot if it is the first."""
+def _load(machine: Machine, file: ElfFile, process: Process | None) -> Module:
+    """Map a plugin and make it part of the program; boot in ``process`` if it is the first."""
     life = machine.life
-    if life.state == "empty":
-        return life.start(file)
+    if process is not None:
+        return life.start(file, process)
     _check_version(machine, file)
     module = life.program.add(file)
     try:

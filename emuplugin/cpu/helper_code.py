@@ -22,7 +22,7 @@ import ctypes
 from functools import cache
 
 from .counting_code import CELL, END, MAX_PAIRS
-from .engine_internals import Registers
+from .engine_internals import Registers, helper
 from .host_code import placed
 from .listing import Assembly, assemble
 
@@ -33,6 +33,8 @@ HELPERS = (
     "pcmpeqb_xmm", "pmovmskb_xmm", "aesenc_xmm",
 )  # fmt: skip
 assert len(HELPERS) <= MAX_PAIRS
+#: Their addresses, as far as the library tells them.
+ORIGINALS = tuple(map(helper, HELPERS))
 
 # lookup_tb_ptr(env): the code at env's RIP. The table has (RIP, description of the block) pairs;
 # the flags must be those that the block was made for, and it must not be marked invalid. A block

@@ -28,8 +28,8 @@ from .counting_code import (
     Cells,
     counting_code,
 )
-from .engine_internals import Internals, helper, helper_called, last_block
-from .helper_code import HELPERS, HelperCode, helper_code
+from .engine_internals import Internals, helper_called, last_block
+from .helper_code import ORIGINALS, HelperCode, helper_code
 from .host_code import HostCode, HostCodeError, is_supported
 
 # How far behind the cursor a new block is looked for: more than any block takes.
@@ -194,14 +194,13 @@ class _CountedStops:
 
     def _replace(self, helpers: HelperCode) -> None:
         cells = self._cells
-        originals = [helper(name) for name in HELPERS]
-        for pair, original, entry in zip(cells.pairs, originals, helpers.entries, strict=False):
+        for pair, original, entry in zip(cells.pairs, ORIGINALS, helpers.entries, strict=False):
             pair[0], pair[1] = original, self._code.address + entry
-        cells.low, cells.span = min(originals), max(originals) - min(originals)
+        cells.low, cells.span = min(ORIGINALS), max(ORIGINALS) - min(ORIGINALS)
         self._table = bytearray(16 * TABLE_ENTRIES)
         cells.table = ctypes.addressof(ctypes.c_char.from_buffer(self._table))
         cells.table_end = cells.table + len(self._table)
-        self.forget()
+        self._no_key()
 
     @property
     def executed(self) -> int:
@@ -304,7 +303,11 @@ class _CountedStops:
         cells = self._cells
         if self._table:
             ctypes.memset(cells.table, 0, len(self._table))
-            ctypes.c_uint64.from_address(cells.table).value = 1  # no key: its place is the next
+            self._no_key()
+
+    def _no_key(self) -> None:
+        """Nothing is the key in the first place: that of 0 is the next."""
+        ctypes.c_uint64.from_address(self._cells.table).value = 1
 
     def flushed(self) -> None:
         self._cells.cursor = self._cells.start

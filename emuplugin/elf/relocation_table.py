@@ -28,6 +28,7 @@ _RELA_SIZE: Final = 24
 _WORD: Final = 8
 _INFO: Final = struct.Struct("<IIq")
 _MASK64: Final = (1 << 64) - 1
+_MULTIPLES: Final = bytes(range(0, 256, _WORD))
 
 
 class RelocationTable:
@@ -61,14 +62,17 @@ class RelocationTable:
         return memoryview(self._data).cast("Q")[0::3].tolist()
 
     @property
+    def aligned(self) -> bool:
+        """Whether all are at multiples of a word."""
+        return not self._data[0::_RELA_SIZE].translate(None, _MULTIPLES)
+
+    @property
     def types(self) -> bytes:
         """The ABI's number of each, in one byte: UnknownRelocationError for a larger one."""
-        if not self._data:
-            return b""
-        view = memoryview(self._data)
-        if any(view[at::_RELA_SIZE].tobytes().strip(b"\0") for at in (9, 10, 11)):
-            raise unknown_relocation(max(view.cast("I")[2::6].tolist()))
-        return view[8::_RELA_SIZE].tobytes()
+        # Columns of bytes are much faster to have from bytes than from a view of them.
+        if any(self._data[at::_RELA_SIZE].strip(b"\0") for at in (9, 10, 11)):
+            raise unknown_relocation(max(memoryview(self._data).cast("I")[2::6].tolist()))
+        return self._data[8::_RELA_SIZE]
 
     @property
     def symbols(self) -> list[int]:

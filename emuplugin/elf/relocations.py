@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from functools import reduce
-from operator import or_
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emuplugin.elf.constants import (
@@ -103,16 +101,18 @@ def relocate(
         image[offset : offset + _WORD] = ((word + base) & _MASK64).to_bytes(_WORD, "little")
 
     offsets, addends = table.offsets, table.addends
+    aligned = table.aligned
     start = 0
     for match in _NOT_WORDS.finditer(types):
         at = match.start()
         part = slice(start, at)
-        _write_words(file, image, addresses, offsets[part], symbols[part], addends[part])
+        words = offsets[part], symbols[part], addends[part]
+        _write_words(file, image, addresses, *words, aligned=aligned)
         operands = _operands(file, binding, addresses, offsets[at], symbols[at], addends[at])
         _write_one(file, image, KINDS[types[at]], operands, symbols[at])
         start = at + 1
-    part = slice(start, None)
-    _write_words(file, image, addresses, offsets[part], symbols[part], addends[part])
+    words = offsets[start:], symbols[start:], addends[start:]
+    _write_words(file, image, addresses, *words, aligned=aligned)
 
     named = {KINDS[number].name: count for number, count in counts.items()}
     if packed:
@@ -189,11 +189,13 @@ def _write_words(
     offsets: list[int],
     symbols: list[int],
     addends: list[int],
+    *,
+    aligned: bool,
 ) -> None:
-    """Write symbol plus addend to each offset."""
+    """Write symbol plus addend to each offset; whether these are ``aligned``."""
     if not offsets:
         return
-    if min(offsets) >= _first_writable(file) and not reduce(or_, offsets) % _WORD:
+    if aligned and min(offsets) >= _first_writable(file):
         words = image.cast("Q")
         try:
             for offset, symbol, addend in zip(offsets, symbols, addends, strict=True):

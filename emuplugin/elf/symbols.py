@@ -151,14 +151,12 @@ class SymbolTable:
         """
         if not self._data:
             return []
-        data = self._data.cast("B")
-        sections = data[7::24].tobytes()
-        found = {match.start() for match in _ODD_TYPES.finditer(data[4::24].tobytes())}
+        data = bytes(self._data)
+        sections = data[7::24]
+        found = {match.start() for match in _ODD_TYPES.finditer(data[4::24])}
         found.update(match.start() for match in _RESERVED.finditer(sections))
         found.update(
-            match.start()
-            for match in _ZERO.finditer(data[6::24].tobytes())
-            if sections[match.start()] == 0
+            match.start() for match in _ZERO.finditer(data[6::24]) if sections[match.start()] == 0
         )
         return sorted(found)
 

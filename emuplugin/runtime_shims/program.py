@@ -111,8 +111,17 @@ class Program:
     boot: Boot
     c_threads: CThreads | None
 
-    def __init__(self, sandbox: Sandbox, file: ElfFile, witness: Witness | None = None) -> None:
-        """Map and boot; ``witness`` is told how. Raises OpenError and what the guest runs into."""
+    def __init__(self, process: Process, file: ElfFile, witness: Witness | None = None) -> None:
+        """Map into an empty process and boot; ``witness`` is told how. Raises OpenError and what
+        the guest runs into. Closes the process then; else it is the program's."""
+        self.process = process
+        try:
+            self._start(file, witness)
+        except BaseException:
+            process.close()
+            raise
+
+    def _start(self, file: ElfFile, witness: Witness | None) -> None:
         info = file.build_info
         if info is None:
             raise UnsupportedGoVersionError("the plugin has no Go build info")
@@ -121,34 +130,27 @@ class Program:
         self.on_fatal: Callable[[bool], None] = _ignore
         #: Go calls a func value of :meth:`func_value`.
         self.on_callback: Callable[[CallbackFrame], PanicValue | None] = _no_callback
-        start = perf_counter()
+        process, start = self.process, perf_counter()
         layout = find_layout(info.go_version, file)
         moduledata = find_moduledata(file)
-        self.process = process = Process(sandbox)
-        self.timings: dict[str, float] = {"machine": perf_counter() - start}
-        try:
-            start = perf_counter()
-            self.library = CLibrary(process)
-            image = map_image(process.space, file, self.library.resolve, first=True)
-            self.timings["map and relocate"] = perf_counter() - start
-            if witness is not None:
-                witness.mapped(process, image)
-            self._assemble(image, moduledata, layout, None)
-            self.runtime.stubs.place(process.space, process.memory, layout)
-            start = perf_counter()
-            if has_c_code(file):
-                self.c_threads = CThreads(self.runtime, self.library)
-                self.boot.thread_start = self.c_threads.start
-            self.runtime.witness = witness
-            self.boot_steps: list[BootStep] = boot(self.boot)
-            self.runtime.witness = None
-            if self.boot.thread_start:
-                tell_c_that_go_runs(self.runtime, self.call_runtime)
-            self.timings["boot the runtime"] = perf_counter() - start
-            self.roots = Roots(self.runtime, self.boot.store)
-        except BaseException:
-            process.close()
-            raise
+        self.library = CLibrary(process)
+        image = map_image(process.space, file, self.library.resolve, first=True)
+        self.timings: dict[str, float] = {"map and relocate": perf_counter() - start}
+        if witness is not None:
+            witness.mapped(process, image)
+        self._assemble(image, moduledata, layout, None)
+        self.runtime.stubs.place(process.space, process.memory, layout)
+        start = perf_counter()
+        if has_c_code(file):
+            self.c_threads = CThreads(self.runtime, self.library)
+            self.boot.thread_start = self.c_threads.start
+        self.runtime.witness = witness
+        self.boot_steps: list[BootStep] = boot(self.boot)
+        self.runtime.witness = None
+        if self.boot.thread_start:
+            tell_c_that_go_runs(self.runtime, self.call_runtime)
+        self.timings["boot the runtime"] = perf_counter() - start
+        self.roots = Roots(self.runtime, self.boot.store)
 
     def _assemble(
         self, image: Image, moduledata: int, layout: Layout, traps: KnownTraps | None

@@ -1,0 +1,68 @@
+"""Python's collector of cycles while many objects are made."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+
+from emuplugin.collector import still
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    """Whatever a test does to the collector is undone."""
+    yield
+    gc.unfreeze()
+    gc.enable()
+
+
+def test_nothing_is_collected_meanwhile() -> None:
+    before = [stats["collections"] for stats in gc.get_stats()]
+    with still():
+        assert not gc.isenabled()
+        made: list[list[int]] = [[] for _ in range(100_000)]
+    assert gc.isenabled()
+    made.append([])
+    # Nor at once afterwards: what was made is old.
+    assert [stats["collections"] for stats in gc.get_stats()] == before
+
+
+def test_who_has_switched_it_off_keeps_it_off() -> None:
+    gc.disable()
+    with still():
+        pass
+    assert not gc.isenabled()
+
+
+def test_an_error_switches_it_on() -> None:
+    with pytest.raises(LookupError), still():
+        raise LookupError
+    assert gc.isenabled()
+
+
+def test_what_the_program_has_frozen_stays_frozen() -> None:
+    gc.freeze()
+    frozen = gc.get_freeze_count()
+    with still():
+        made: list[list[int]] = [[] for _ in range(1000)]
+    assert gc.get_freeze_count() == frozen
+    assert made
+
+
+def test_garbage_from_before_goes_later() -> None:
+    class Cycle:
+        gone = 0
+
+        def __init__(self) -> None:
+            self.me = self
+
+        def __del__(self) -> None:
+            Cycle.gone += 1
+
+    Cycle()
+    with still():
+        Cycle()
+    gc.collect()
+    assert Cycle.gone == 2
