@@ -189,7 +189,7 @@ _LAZY = {
 def __getattr__(name: str) -> object:
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    with still():
+    with still(for_good=True):
         value: object = getattr(import_module(_LAZY[name]), name)
     globals()[name] = value
     return value
@@ -213,11 +213,11 @@ def open(
     anew. Raises OpenError and its kinds.
     """
     if sandbox is None and isolate is None and cache:
-        with still():
+        with still(for_good=True):
             from .opening import open_shared
 
         return open_shared(path)
-    with still():
+    with still(for_good=True):
         from .machine import Machine
 
     return Machine(sandbox, isolate=isolate, cache=cache).open(path)

@@ -8,17 +8,20 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def still() -> Iterator[None]:
-    """Without the collector: opening and importing make many objects, all of which stay, and each
-    look at them, and at those of all modules, takes longer than a warm opening. Afterwards they are
-    old, as they would be if it had looked at them."""
+def still(*, for_good: bool = False) -> Iterator[None]:
+    """Without the collector: opening and importing make many objects, all of which stay for now,
+    and each look at them, and at those of all modules, takes longer than a warm opening.
+
+    ``for_good``: they never go. Then they are old at once, which spares the look at the end. (Of
+    old objects that go the collector would learn too late: it counts those that it has looked at.)
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if enabled:
-            if not gc.get_freeze_count():  # else the program has objects of its own there
+            if for_good and not gc.get_freeze_count():  # else the program has some of its own there
                 gc.freeze()
                 gc.unfreeze()
             gc.enable()
