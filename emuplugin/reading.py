@@ -15,7 +15,10 @@ class Reading:
         self._file: ElfFile | None = None
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._read, name=f"reading {path}", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:  # no thread, or the interpreter is about to end
+            self._read()
 
     def _read(self) -> None:
         try:
@@ -25,7 +28,8 @@ class Reading:
 
     def file(self) -> ElfFile:
         """Wait for it. Raises what :meth:`ElfFile.open` raises."""
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
         if self._file is None:
             assert self._error is not None
             raise self._error

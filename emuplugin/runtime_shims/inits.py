@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -49,7 +50,8 @@ def package_of(function: str) -> str:
     return unquote(function[: function.rfind(".init")])
 
 
-class InitTrace(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class InitTrace:
     """What initialising one package took, as ``GODEBUG=inittrace=1`` tells it.
 
     ``functions`` are Go's names; ``seconds`` is host time; ``bytes`` and ``allocations`` are of

@@ -58,7 +58,7 @@ def save(program: Program) -> dict[str, Any]:
         "monitor": program.boot.monitor.state,
         "boot": [program.boot.next, program.boot.g0],
         "boot steps": [step._asdict() for step in program.boot_steps],
-        "inits": [init._asdict() for init in module.init_trace],
+        "inits": [asdict(init) for init in module.init_trace],
         "roots": program.roots.state,
         "executed": engine.stops.keep(),
         "clock": kernel.clock.slept_for,
