@@ -12,7 +12,9 @@ Nothing of the plugin runs on the host.
 from __future__ import annotations
 
 import os
+from functools import cache
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
 from .collector import still
@@ -189,10 +191,16 @@ _LAZY = {
 def __getattr__(name: str) -> object:
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    with still(for_good=True):
-        value: object = getattr(import_module(_LAZY[name]), name)
+    value: object = getattr(_module(_LAZY[name]), name)
     globals()[name] = value
     return value
+
+
+@cache
+def _module(name: str) -> ModuleType:
+    """A module, imported when it is first wanted."""
+    with still(for_good=True):
+        return import_module(name)
 
 
 def __dir__() -> list[str]:
@@ -213,11 +221,10 @@ def open(
     anew. Raises OpenError and its kinds.
     """
     if sandbox is None and isolate is None and cache:
-        with still(for_good=True):
-            from .opening import open_shared
-
-        return open_shared(path)
-    with still(for_good=True):
-        from .machine import Machine
-
-    return Machine(sandbox, isolate=isolate, cache=cache).open(path)
+        plugin: Plugin = _module("emuplugin.opening").open_shared(path)
+    else:
+        machine: Machine = _module("emuplugin.machine").Machine(
+            sandbox, isolate=isolate, cache=cache
+        )
+        plugin = machine.open(path)
+    return plugin

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -71,13 +71,23 @@ def test_garbage_from_before_goes_later() -> None:
     assert Cycle.gone == 2
 
 
-def test_machines_that_are_dropped_go(plugin_path: PluginPath, go_version: str) -> None:
+def open_in_a_machine(path: Path) -> emuplugin.Plugin:
+    return emuplugin.Machine().open(path)
+
+
+def open_by_itself(path: Path) -> emuplugin.Plugin:
+    return emuplugin.open(path, emuplugin.Sandbox())
+
+
+@pytest.mark.parametrize("way", [open_in_a_machine, open_by_itself, emuplugin.open])
+def test_machines_that_are_dropped_go(
+    plugin_path: PluginPath, go_version: str, way: Callable[[Path], emuplugin.Plugin]
+) -> None:
     path = plugin_path("add", go_version)
     counts = []
     for _ in range(3):
         for _ in range(30):
-            with closing(emuplugin.Machine()) as machine:
-                machine.open(path)
+            way(path).close()
         counts.append(len(gc.get_objects()))
     # The collector comes by itself: not all ninety are there still.
     assert counts[2] - counts[0] < 30_000
