@@ -160,9 +160,9 @@ class Life:
 
     # --- opening ----------------------------------------------------------------------------
 
-    def new_process(self) -> Process:
-        """An empty process for :meth:`start`."""
-        return self.guarded(lambda: Process(self.sandbox))
+    def first_process(self) -> Process | None:
+        """An empty process for :meth:`start`; None if there is a program already."""
+        return self.guarded(lambda: Process(self.sandbox)) if self.state == "empty" else None
 
     def start(self, file: ElfFile, process: Process) -> Module:
         """Boot the machine with its first plugin. The process belongs to it then."""

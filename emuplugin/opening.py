@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from copy import copy
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, TypeVar
@@ -104,15 +105,14 @@ def _read(
     """Read a plugin, and make a process meanwhile if it is the machine's first. How long both
     took."""
     timings = {}
-    reading = Reading(path) if contents is None else None
-    process = None
-    if machine.life.state == "empty":
-        start = perf_counter()
-        process = machine.life.new_process()
+    wait = Reading(path).file if contents is None else partial(ElfFile, contents, path)
+    start = perf_counter()
+    process = machine.life.first_process()
+    if process is not None:
         timings["machine"] = perf_counter() - start
     start = perf_counter()
     try:
-        file = ElfFile(contents or b"", path) if reading is None else reading.file()
+        file = wait()
         check_plugin(file)
     except BaseException:
         if process is not None:
@@ -128,8 +128,7 @@ def reopen(machine: Machine, plugin: Plugin) -> None:
         plugin.bind(machine.program.modules[0])
         plugin.timings = {"total": perf_counter() - start}
         return
-    process = machine.life.new_process() if machine.life.state == "empty" else None
-    module = _load(machine, plugin.module.image.file, process)
+    module = _load(machine, plugin.module.image.file, machine.life.first_process())
     plugin.bind(module)
     try:
         timings = _run_inits(machine, module)

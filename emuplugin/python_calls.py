@@ -36,12 +36,11 @@ _RECENT = 16
 class _Entry:
     """A func value: what serves its calls, and what is called when Go has dropped it. ``again``:
     Python has handed it to Go again since the collector was last asked. ``made``: the collector's
-    cycle in which it was made, at ``address``."""
+    cycle in which it was made, where there are no finalizers."""
 
     function: Callable[[CallbackFrame], None]
     dropped: Callable[[int], None] | None
     again: bool = False
-    address: int = 0
     made: int = 0
 
 
@@ -90,7 +89,7 @@ class PythonCalls:
         life.memory.write(address, self._image(entry))
         root = life.hold(address)
         if finalizer is None:
-            self._unwatched(address, entry)
+            self._remember(address, entry)
         else:
             self._watch(address, finalizer)
         return root
@@ -101,7 +100,7 @@ class PythonCalls:
         entry = self._entries.get(key)
         if entry is None:
             return None
-        if entry.address and not (entry.address == address and self._marked(key, entry)):
+        if self._finalizer is None and not self._marked(address, key):
             return None
         entry.again = True
         return self._life.hold(address)
@@ -208,8 +207,7 @@ class PythonCalls:
 
     def _drop(self, key: int, address: int) -> None:
         entry = self._entries.pop(key)
-        if entry.address:
-            del self._keys[address]
+        self._keys.pop(address, None)
         if entry.dropped is not None:
             entry.dropped(address)
 
@@ -219,27 +217,28 @@ class PythonCalls:
     def _marks(self) -> Marks:
         return Marks(self._life.program.runtime)
 
-    def _unwatched(self, address: int, entry: _Entry) -> None:
-        """Note what is there to tell later whether Go has dropped the newest func value."""
+    def _remember(self, address: int, entry: _Entry) -> None:
+        """Note what will tell whether Go has dropped the newest func value."""
         earlier = self._keys.get(address)
         if earlier is not None:
             self._drop(earlier, address)
         self._keys[address] = self._last_key
-        entry.address, entry.made = address, self._marks.cycle
+        entry.made = self._marks.cycle
 
-    def _marked(self, key: int, entry: _Entry) -> bool:
-        """Whether a func value still is what it was made as: if the collector freed it, its memory
-        may be another object's by now."""
+    def _marked(self, address: int, key: int) -> bool:
+        """Whether the func value that was made at ``address`` is there: if the collector freed it,
+        its memory may be another object's by now."""
+        if self._keys.get(address) != key:
+            return False
         marks = self._marks
-        if entry.made == marks.cycle:
+        if self._entries[key].made == marks.cycle:
             return True
-        there = self._life.memory.read(entry.address, HANDLE_SIZE)
-        return there == self._words(key) and marks.has(entry.address)
+        return self.is_func_value(address) and marks.has(address)
 
     def _drop_unmarked(self) -> None:
-        for key, entry in list(self._entries.items()):
-            if entry.address and not self._marked(key, entry):
-                self._drop(key, entry.address)
+        for address, key in list(self._keys.items()):
+            if not self._marked(address, key):
+                self._drop(key, address)
         self._many = max(_MANY, 2 * len(self._entries))
 
     @cached_property
