@@ -21,6 +21,7 @@ from emuplugin.errors import (
 from emuplugin.plugin import Plugin
 from tests.conftest import Native, PluginPath
 from tests.oracle.same_calls import check
+from tests.support.garbage import nothing_collected
 from tests.values.symbols import func_of
 
 Clock = Literal["virtual", "host"]
@@ -223,10 +224,11 @@ def test_a_sleep_can_be_interrupted(call: tuple[Any, ...], open_signals: Open) -
 @pytest.mark.skipif(os.name == "nt", reason="os.kill ends the process there")
 def test_control_c_ends_a_sleep(open_signals: Open) -> None:
     _, plugin = open_signals(clock="host")
-    timer = later(lambda: os.kill(os.getpid(), signal.SIGINT))
-    with pytest.raises(KeyboardInterrupt):
-        run(plugin, "Sleep", 60_000)
-    timer.join()
+    with nothing_collected():
+        timer = later(lambda: os.kill(os.getpid(), signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt):
+            run(plugin, "Sleep", 60_000)
+        timer.join()
 
 
 # --- processes ----------------------------------------------------------------------------------

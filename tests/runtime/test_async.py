@@ -18,6 +18,7 @@ from emuplugin import DeadMachineError, GoPanic, Limits, Machine, Sandbox
 from emuplugin.plugin import Plugin
 from tests.conftest import PluginPath
 from tests.runtime.conftest import run
+from tests.support.garbage import nothing_collected
 from tests.values.symbols import Symbols, func_of
 
 
@@ -188,7 +189,7 @@ def test_control_c(go: Symbols, plugin: Plugin, busy: Callable[[Symbols, Plugin]
     plugin.make("*bool")
     go.Recover(lambda: [].pop())
     interruption = ControlC()
-    with pytest.raises(KeyboardInterrupt), interruption:
+    with nothing_collected(), pytest.raises(KeyboardInterrupt), interruption:
         busy(go, plugin)
     assert interruption.seconds < 1  # a tenth of that on an idle machine
     if plugin.machine.state == "running":

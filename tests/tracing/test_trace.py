@@ -15,6 +15,7 @@ import emuplugin
 from emuplugin.tracing import Trace
 from emuplugin.tracing.events import Call, Event, Instruction, Output
 from tests.conftest import PluginPath
+from tests.support.garbage import nothing_collected
 from tests.tracing.support import quiet
 
 
@@ -109,7 +110,7 @@ def _goes_on_after_ctrl_c(path: Path, what: dict[str, Any]) -> bool:
     with emuplugin.Machine() as machine:
         fib = machine.open(path).lookup("Fib")
         timer = threading.Timer(0.4, os.kill, (os.getpid(), signal.SIGINT))
-        with machine.trace(**what, limit=10):
+        with nothing_collected(), machine.trace(**what, limit=10):
             timer.start()
             with pytest.raises(KeyboardInterrupt):
                 fib(60)

@@ -33,6 +33,7 @@ from emuplugin.errors import (
 )
 from emuplugin.runtime_shims import loops
 from tests.conftest import PluginPath
+from tests.support.garbage import nothing_collected
 from tests.values.drawn import same
 from tests.values.same import plain
 from tests.values.symbols import Symbols, func_of
@@ -354,10 +355,11 @@ def test_ctrl_c(go_version: str, plugin_path: PluginPath) -> None:
             add = func_of(plugin, "Add")
             add.array(values[:1000], 1)
             timer = threading.Timer(0.3, signal.pthread_kill, (main, signal.SIGINT))
-            timer.start()
-            with pytest.raises(KeyboardInterrupt):
-                again(add, values)
-            timer.join()
+            with nothing_collected():
+                timer.start()
+                with pytest.raises(KeyboardInterrupt):
+                    again(add, values)
+                timer.join()
             states.append(plugin.machine.state)
             if states[-1] == "running":
                 assert add.map([1], [2]) == [3]
