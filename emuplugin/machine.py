@@ -10,7 +10,7 @@ from time import perf_counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self, Unpack, cast
 
-from .cache.opening import Kept, find
+from .cache.opening import Kept
 from .errors import BusyError, ClosedError, OpenError, SnapshotError, StaleError
 from .guest_files import GuestFiles
 from .isolation.info import Isolation
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .report import Report
     from .runtime_shims.kernel.kernel import Kernel
     from .runtime_shims.kernel.net.datagram_routes import Listening
+    from .runtime_shims.process import Process
     from .runtime_shims.program import Program
     from .tracing.trace import Trace
     from .tracing.what import Observed
@@ -361,22 +362,23 @@ class Machine:
             and self.sandbox.repeats
         )
 
-    def resume(self, path: str) -> bool:
-        """Go on where the cache has a machine that has opened a real path. False where it has
-        none."""
-        self._kept = find(path, self.sandbox)
-        return self.resume_again()
-
-    def resume_again(self) -> bool:
-        """Go on there once more. What the inits had printed is printed again."""
+    def resume(self, kept: Kept, process: Process) -> bool:
+        """Go on in an empty process where a machine of the cache has opened its plugin. What the
+        inits had printed is printed again. False if that cannot be; the process is closed then."""
         start = perf_counter()
-        program = None if self._kept is None else self._kept.program(self.sandbox)
+        self._kept = kept
+        program = kept.program(process)
         if program is None:
             return False
         self.life.adopt(program)
-        self.life.host_seconds = perf_counter() - start
+        self.life.host_seconds += perf_counter() - start
         self._print_again()
         return True
+
+    def resume_again(self) -> bool:
+        """Go on there once more."""
+        process = None if self._kept is None else self.life.first_process()
+        return self._kept is not None and process is not None and self.resume(self._kept, process)
 
     def _print_again(self) -> None:
         """What the inits had printed belongs to each time that they seem to run."""

@@ -11,7 +11,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakValueDictionary
 
-from .cache.opening import keep
+from .beside import Beside
+from .cache.opening import Kept, find, keep, recall_engine
 from .collector import still
 from .elf.file import ElfFile
 from .elf.refusals import check_plugin
@@ -26,7 +27,6 @@ from .errors import (
     VersionMismatchError,
 )
 from .plugin import Plugin
-from .reading import Reading
 
 # Go remembers what goes wrong once a file is loaded; anything before may be mended and tried again.
 _REMEMBERED = (AlreadyLoadedError, VersionMismatchError, InitError)
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .machine import Machine
     from .runtime_shims.process import Process
     from .runtime_shims.program import Module
+    from .sandbox import Sandbox
 
 
 def real_path(name: str) -> str:
@@ -81,13 +82,17 @@ def open_in(machine: Machine, name: str, found: tuple[str, bytes] | None = None)
 def _open(machine: Machine, path: str, contents: bytes | None) -> Plugin:
     start = perf_counter()
     first = machine.uses_cache and contents is None
-    if first and machine.resume(path):
-        plugin = Plugin(machine, machine.program.modules[0], path)
-        plugin.from_cache = True
-        plugin.timings["take from the cache"] = perf_counter() - start
-        return plugin
-    file, process, timings = _read(machine, path, contents)
-    module = _load(machine, file, process)
+    found, process, timings = _find(machine, path, contents, cached=first)
+    if isinstance(found, Kept):
+        assert process is not None
+        if machine.resume(found, process):
+            plugin = Plugin(machine, machine.program.modules[0], path)
+            plugin.from_cache = True
+            plugin.timings["take from the cache"] = perf_counter() - start
+            return plugin
+        found, process, timings = _find(machine, path, None, cached=False)
+        assert isinstance(found, ElfFile)
+    module = _load(machine, found, process)
     if not module.plugin_path:
         raise NotAPluginError("runtime: plugin has empty pluginpath")
     plugin = Plugin(machine, module, path)
@@ -99,26 +104,39 @@ def _open(machine: Machine, path: str, contents: bytes | None) -> Plugin:
     return plugin
 
 
-def _read(
-    machine: Machine, path: str, contents: bytes | None
-) -> tuple[ElfFile, Process | None, dict[str, float]]:
-    """Read a plugin, and make a process meanwhile if it is the machine's first. How long both
-    took."""
+def _find(
+    machine: Machine, path: str, contents: bytes | None, *, cached: bool
+) -> tuple[ElfFile | Kept, Process | None, dict[str, float]]:
+    """Read a plugin, or find what the cache has of it, and make a process meanwhile if it is the
+    machine's first. How long both took."""
     timings = {}
-    wait = Reading(path).file if contents is None else partial(ElfFile, contents, path)
+    sandbox = machine.sandbox if cached else None
+    if cached:
+        recall_engine()
+    if contents is None:
+        wait = Beside(partial(_look, path, sandbox)).outcome
+    else:
+        wait = partial(ElfFile, contents, path)
     start = perf_counter()
     process = machine.life.first_process()
     if process is not None:
         timings["machine"] = perf_counter() - start
     start = perf_counter()
     try:
-        file = wait()
-        check_plugin(file)
+        found = wait()
+        if isinstance(found, ElfFile):
+            check_plugin(found)
     except BaseException:
         if process is not None:
             process.close()
         raise
-    return file, process, timings | {"read the file": perf_counter() - start}
+    return found, process, timings | {"read the file": perf_counter() - start}
+
+
+def _look(path: str, sandbox: Sandbox | None) -> ElfFile | Kept:
+    """What the cache has for a sandbox, if one is given; else the file."""
+    kept = None if sandbox is None else find(path, sandbox)
+    return ElfFile.open(path) if kept is None else kept
 
 
 def reopen(machine: Machine, plugin: Plugin) -> None:

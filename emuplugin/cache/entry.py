@@ -12,12 +12,13 @@ anything else is no entry.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any, BinaryIO
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, BinaryIO, NamedTuple
 
-from emuplugin.cpu.host_pages import PAGE_SHIFT, PAGE_SIZE
+from emuplugin.cpu.host_pages import PAGE_SHIFT, PAGE_SIZE, is_supported, same
 from emuplugin.cpu.page_store import PageStore, Run
 from emuplugin.cpu.physical import PhysicalMemory
 from emuplugin.elf.digest import new_digest
@@ -25,33 +26,70 @@ from emuplugin.elf.digest import new_digest
 MAGIC = b"emuplugin machine 1\n"
 _HEAD = len(MAGIC) + 90
 _CHUNK = 1 << 20
+# How much is looked at together, whether it has changed.
+_PART = 1 << 16
 
 
 class BadEntryError(Exception):
     """The file is not what an entry is."""
 
 
-def copies(memory: PhysicalMemory) -> list[tuple[Run, bytes]]:
-    """All runs of pages that are not zero, as they are now."""
-    found = []
-    for start, count in memory.used():
-        part = memory.bytes[start << PAGE_SHIFT : (start + count) << PAGE_SHIFT]
-        found.append(((start, count), part.tobytes()))
-    return found
+class Pages(NamedTuple):
+    """Runs of pages of a guest's memory, and their content, in as many parts as it takes."""
+
+    runs: list[Run]
+    parts: list[bytes | memoryview]
 
 
-def write(
-    file: BinaryIO, description: Mapping[str, Any], pages: Sequence[tuple[Run, bytes]]
-) -> None:
+def copies(memory: PhysicalMemory, contents: Iterable[tuple[int, bytes, int, int]] = ()) -> Pages:
+    """All runs of pages that are not zero, as they are now.
+
+    ``contents`` are what may still lie there: guest-physical address, bytes, and the first and the
+    last but one of them. Where that is so they are no copies; it is most of a plugin.
+    """
+    pages = Pages(memory.used(), [])
+    known = sorted(contents)
+    for start, count in pages.runs:
+        at, end = start << PAGE_SHIFT, (start + count) << PAGE_SHIFT
+        while at < end:
+            to, there = _next(memory, at, end, known)
+            pages.parts.append(memory.bytes[at:to].tobytes() if there is None else there)
+            at = to
+    return pages
+
+
+def _next(
+    memory: PhysicalMemory, at: int, end: int, known: Sequence[tuple[int, bytes, int, int]]
+) -> tuple[int, memoryview | None]:
+    """Up to where the next part reaches, and what is there, if it is known."""
+    for address, content, first, last in known:
+        stop = min(address + last - first, end)
+        if at < address:
+            return min(address, end), None
+        if at < stop:
+            to = min(at + _PART, stop)
+            begin = first + at - address
+            if not _is_there(memory, at, to - at, content, begin):
+                return to, None
+            return to, memoryview(content)[begin : begin + to - at]
+    return end, None
+
+
+def _is_there(memory: PhysicalMemory, at: int, size: int, content: bytes, first: int) -> bool:
+    there = ctypes.cast(ctypes.c_char_p(content), ctypes.c_void_p).value or 0
+    return is_supported() and same(memory.pointer + at, there + first, size)
+
+
+def write(file: BinaryIO, description: Mapping[str, Any], pages: Pages) -> None:
     """Write an entry to a new file."""
     digest = new_digest()
-    for _, part in pages:
+    for part in pages.parts:
         digest.update(part)
-    whole = {**description, "runs": [run for run, _ in pages], "pages": digest.hexdigest()}
+    whole = {**description, "runs": pages.runs, "pages": digest.hexdigest()}
     text = json.dumps(whole, separators=(",", ":")).encode()
     file.write(MAGIC + f"{len(text)} {new_digest(text).hexdigest()}\n".encode() + text)
     file.write(bytes(-file.tell() % PAGE_SIZE))
-    for _, part in pages:
+    for part in pages.parts:
         file.write(part)
 
 

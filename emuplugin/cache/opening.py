@@ -6,23 +6,24 @@ import os
 import stat
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from emuplugin.cpu.engine_probe import assume, internals, is_known
-from emuplugin.cpu.page_store import PageStore, Run
+from emuplugin.cpu.page_store import PageStore
 from emuplugin.elf.deferred import DeferredFile
 from emuplugin.elf.digest import new_digest
 from emuplugin.elf.file import ElfFile
 from emuplugin.errors import CorruptDataError, EmulationError, OpenError
-from emuplugin.runtime_shims.program import Program
+from emuplugin.runtime_shims.process import Process
+from emuplugin.runtime_shims.program import Module, Program
 from emuplugin.sandbox import Sandbox
 from emuplugin.snapshots.saved import NotSavedError, load, load_build_info, save
 
-from .entry import BadEntryError, check_pages, copies, read, write
+from .entry import BadEntryError, Pages, check_pages, copies, read, write
 from .folder import CacheFolder, Link, Stamp
 from .key import OURS, key_of, link_of
 from .writer import writer
@@ -45,10 +46,11 @@ class Kept(NamedTuple):
     file: ElfFile
     discard: Callable[[], None]
 
-    def program(self, sandbox: Sandbox) -> Program | None:
-        """A program in that state; None if none can be made of it. Raises nothing."""
+    def program(self, process: Process) -> Program | None:
+        """A program in that state, in an empty process; None if none can be made of it, and the
+        process is closed then. Raises nothing."""
         try:
-            return load(self.description, sandbox, self.file, self.store)
+            return load(self.description, process, self.file, self.store)
         except _SENSELESS:
             self.discard()
         except OSError:
@@ -85,7 +87,6 @@ def find(path: str, sandbox: Sandbox) -> Kept | None:
         writer.wait(name)
         if not where.is_ours():
             return None
-        _recall_engine(where)
         link = where.find(name)
         if link is None:
             continue
@@ -101,9 +102,11 @@ def find(path: str, sandbox: Sandbox) -> Kept | None:
     return None
 
 
-def _recall_engine(where: CacheFolder) -> None:
-    """Spare this process the look into the engine, where another one had it."""
-    if not is_known():
+def recall_engine() -> None:
+    """Spare this process the look into the engine, where another one had it. To be called before
+    the first machine is made; nothing is raised."""
+    where = None if is_known() else folder()
+    if where is not None and where.is_ours():
         known = where.engine(OURS)
         if known is not None:
             with suppress(TypeError, ValueError):
@@ -160,10 +163,23 @@ def keep(program: Program, path: str, sandbox: Sandbox) -> Callable[[], str]:
         module.image.file,
         {"path": path, "go": program.build_info.go_version},
         description,
-        copies(program.process.physical),
+        copies(program.process.physical, _contents(module)),
     )
     name = link_of(path, sandbox, files=description["looked at files"])
     return writer.write(name, partial(_write, where, kept))
+
+
+def _contents(module: Module) -> Iterator[tuple[int, bytes, int, int]]:
+    """What of a plugin's file was mapped where nothing is written to, unless the guest has changed
+    that: see :func:`copies`."""
+    image = module.image
+    content = image.file.data.obj
+    if not isinstance(content, bytes):
+        return
+    for segment in image.file.segments:
+        if not segment.writable:
+            at = module.runtime.memory.physical(image.base + segment.vaddr, 1)
+            yield at, content, segment.offset, segment.offset + segment.filesz
 
 
 class _Keeping(NamedTuple):
@@ -174,7 +190,7 @@ class _Keeping(NamedTuple):
     file: ElfFile
     about: dict[str, Any]
     description: dict[str, Any]
-    pages: list[tuple[Run, bytes]]
+    pages: Pages
 
 
 def _write(where: CacheFolder, kept: _Keeping) -> str:

@@ -8,8 +8,9 @@ directly and needs no page tables for it.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import count
 from typing import NamedTuple
 
@@ -23,6 +24,7 @@ WINDOW = 512 << PAGE_SHIFT
 # From so many pages on, what comes behind other memory that is kept together is large: the Go heap,
 # where it grows. Of its first piece many plugins need little.
 _LARGE = 512
+_PRESENT, _ABSENT = re.compile(rb"[^\0]+"), re.compile(rb"\0+")
 
 
 _versions = count(1)
@@ -70,7 +72,8 @@ class AddressSpace:
         self.max_pages = max_pages
         self.present_pages = 0
         self.peak_pages = 0
-        #: Changes whenever an address may have come to lie elsewhere in physical memory.
+        #: Changes whenever an address may have come to lie elsewhere in physical memory, or to
+        #: lead nowhere.
         self.generation = 0
         #: Another number whenever there may be other code; never the same for different code.
         self.code_version = 0
@@ -167,7 +170,7 @@ class AddressSpace:
                 continue
             if (area.prot | prot) & PROT_EXEC:
                 self.code_changed()
-            present = self.tables.entries(area.start, area.pages)
+            present = self.tables.present(area.start, area.pages)
             self._drop_present(area)
             # Without access too: the content stays, and counts.
             self._restore_present(changed, present)
@@ -193,8 +196,8 @@ class AddressSpace:
             return False
         low = max(area.start, address & -WINDOW)
         high = min(area.end, (address & -WINDOW) + WINDOW)
-        flags = self.tables.entries(low, (high - low) >> PAGE_SHIFT)
-        if any(flags):
+        flags = self.tables.present(low, (high - low) >> PAGE_SHIFT)
+        if flags.strip(b"\0"):
             # A window that is present in part (after a discard): only the run of holes around.
             at = (address - low) >> PAGE_SHIFT
             first = at
@@ -207,6 +210,16 @@ class AddressSpace:
             low += first << PAGE_SHIFT
         self._make_present(area, low, (high - low) >> PAGE_SHIFT)
         return True
+
+    def provide(self, start: int, size: int) -> None:
+        """Make the pages of ``[start, start + size)``, which lies in one area, present."""
+        area = self.find(start)
+        assert area is not None
+        first = start & -PAGE_SIZE
+        absent = self.tables.present(first, (start + size - first + PAGE_SIZE - 1) >> PAGE_SHIFT)
+        for run in _ABSENT.finditer(absent):
+            at = first + (run.start() << PAGE_SHIFT)
+            self._make_present(area, at, run.end() - run.start())
 
     def code_changed(self) -> None:
         """What is translated of the guest's code may be of no more use."""
@@ -233,8 +246,8 @@ class AddressSpace:
 
     def show(self, kept: KeptSpace) -> None:
         """Have what was there when ``kept`` was kept, in this address space or one like it."""
-        # With nothing but the engine's own page there was no code of the guest's yet.
-        changed = len(self._areas) > 1 and (
+        # Where nothing may be executed there was no code of the guest's yet.
+        changed = any(area.prot & PROT_EXEC for area in self._areas) and (
             kept.code_version != self.code_version
             or any(
                 area.prot & (PROT_WRITE | PROT_EXEC) == PROT_WRITE | PROT_EXEC
@@ -283,20 +296,13 @@ class AddressSpace:
             self.present_pages -= present
             self.flush_tlb()
 
-    def _restore_present(self, area: Area, entries: Sequence[int]) -> None:
-        """Map again those pages of ``area`` whose old ``entries`` were present."""
-        flags = _flags(area.prot)
-        run = 0
+    def _restore_present(self, area: Area, present: bytes) -> None:
+        """Map again those pages of ``area`` that were ``present``: a byte for each."""
         assert area.physical is not None
-        for index in range(area.pages + 1):
-            if index < area.pages and entries[index]:
-                run += 1
-                continue
-            if run:
-                at = area.start + ((index - run) << PAGE_SHIFT)
-                self.tables.map(at, area.physical + at - area.start, run, flags)
-                self.present_pages += run
-                run = 0
+        for run in _PRESENT.finditer(present):
+            at, pages = run.start() << PAGE_SHIFT, run.end() - run.start()
+            self.tables.map(area.start + at, area.physical + at, pages, _flags(area.prot))
+            self.present_pages += pages
 
     def _insert(self, area: Area) -> None:
         self.generation += 1
@@ -307,6 +313,7 @@ class AddressSpace:
         self._areas.insert(index, area)
 
     def _remove(self, area: Area) -> None:
+        self.generation += 1
         index = bisect_right(self._starts, area.start) - 1
         del self._starts[index], self._areas[index]
 

@@ -12,7 +12,9 @@ System calls do not end a run; they are answered in a callback.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Generator
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -58,6 +60,14 @@ _INSN_CPUID = x86_const.UC_X86_INS_CPUID
 # uc_ctl's control word: the request, and UC_CTL_IO_WRITE in the two top bits; no arguments.
 _CTL_TLB_FLUSH = ctypes.c_int(unicorn.UC_CTL_TLB_FLUSH | unicorn.UC_CTL_IO_WRITE << 30)
 
+# By the type of the result. To make such a type takes longer than to make a hook.
+_CALLBACKS = {
+    result: ctypes.CFUNCTYPE(result, ctypes.c_void_p)
+    for result in (None, ctypes.c_int, ctypes.c_uint32)
+}
+
+# Who looks for memory far from something takes for a moment what is near, and others look there.
+_PLACING = threading.Lock()
 # Bytes for translated code. Unicorn throws all of it away when it is full.
 _TRANSLATIONS = 1 << 28
 # More instructions than run in a lifetime.
@@ -100,7 +110,7 @@ class Engine:
         self._uc.ctl_set_cpu_model(x86_const.UC_CPU_X86_WESTMERE)
         self._uc.ctl_set_tcg_buffer_size(_TRANSLATIONS)
         # The engine asks for large pages for its translations; many machines hardly fill the first.
-        with translations_far_away(_TRANSLATIONS), small_pages():
+        with _PLACING, translations_far_away(_TRANSLATIONS), small_pages():
             self._uc.mem_map_ptr(
                 0, space.physical.span, unicorn.UC_PROT_ALL, space.physical.pointer
             )
@@ -124,7 +134,8 @@ class Engine:
         space.flush_code = self._flush_code
         self._enter_user_mode(system_page)
         #: How runs are stopped, and how many instructions have run.
-        self.stops: Stops = stops(self._uc, _TRANSLATIONS, internals)
+        with _PLACING:
+            self.stops: Stops = stops(self._uc, _TRANSLATIONS, internals)
         self.stops.arm(_UNLIMITED)
         self._accelerate()
         system_calls = self._system_calls()
@@ -244,6 +255,18 @@ class Engine:
         space = self.space
         self.stops.accelerate(space.physical.pointer if on else 0, space.tables.root)
 
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Within this, code of the host's own runs: afterwards the processor, what is counted and
+        what is limited are as if nothing had run. Only between runs."""
+        kept = self.keep()
+        self.stops.arm(_UNLIMITED)
+        try:
+            yield
+        finally:
+            self.show(kept)
+            self.stops.request()  # if one was requested, it is lost otherwise
+
     def settle(self) -> None:
         """Make the engine forget hooks that were removed. It does so at the end of a run; this one
         executes nothing. Only between runs."""
@@ -268,7 +291,7 @@ class Engine:
         self, instruction: int, callback: Callable[..., Any], result: Any
     ) -> None:
         # The second argument, user data, goes unused.
-        function = ctypes.CFUNCTYPE(result, ctypes.c_void_p)(callback)
+        function = _CALLBACKS[result](callback)
         self._callbacks.append(function)
         hook = ctypes.c_size_t()
         error = uclib.uc_hook_add(

@@ -23,7 +23,7 @@ from functools import cache
 
 from .counting_code import CELL, END, MAX_PAIRS
 from .engine_internals import Registers, helper
-from .host_code import placed
+from .host_code import HostCodeError, placed
 from .listing import Assembly, assemble
 
 #: The names of the helpers, in the order of the pairs in the cells.
@@ -261,23 +261,29 @@ _CODE, _ENTRIES = _helpers()
 HELPERS_END = _CODE.at
 
 
+def _has_aes() -> bool:
+    """Whether the host's processor has instructions for AES."""
+    try:
+        code = placed(assemble(_FEATURES, 0, {}, {}))
+    except HostCodeError:
+        return False  # no code of ours runs there
+    features: int = ctypes.CFUNCTYPE(ctypes.c_uint32)(code.code)()
+    code.close()
+    return bool(features & _AES)
+
+
+# Asked when this is imported: in a virtual machine the host's host has to answer.
+_HAS_AES = _has_aes()
+
+
 class HelperCode:
     """The code as ``content``, to be placed behind that which counts, and in ``entries`` the
     offsets from the cells of the replacements of :data:`HELPERS`."""
 
     def __init__(self, description: int, registers: Registers) -> None:
         self.content = _CODE.filled({**registers._asdict(), "minus_code": -description})
-        entries = _ENTRIES if _has_aes() else {**_ENTRIES, "aesenc_xmm": _ENTRIES[_WITHOUT_AES]}
+        entries = _ENTRIES if _HAS_AES else {**_ENTRIES, "aesenc_xmm": _ENTRIES[_WITHOUT_AES]}
         self.entries = [entries[name] for name in HELPERS]
-
-
-@cache
-def _has_aes() -> bool:
-    """Whether the host's processor has instructions for AES."""
-    code = placed(assemble(_FEATURES, 0, {}, {}))
-    features: int = ctypes.CFUNCTYPE(ctypes.c_uint32)(code.code)()
-    code.close()
-    return bool(features & _AES)
 
 
 @cache

@@ -54,6 +54,11 @@ def _map(address: int, size: int, flags: int, fd: int, offset: int) -> None:
         raise OSError(number, os.strerror(number))
 
 
+def same(address: int, other: int, size: int) -> bool:
+    """Whether ``size`` bytes of this process at two addresses are the same."""
+    return not _libc().memcmp(address, other, size)
+
+
 def leave_size_alone() -> None:
     """From now on :func:`small_pages` does nothing, in a process that may not ask for it."""
     _sized.clear()
@@ -121,4 +126,5 @@ def _libc() -> ctypes.CDLL:
     libc.mmap.argtypes = (
         ctypes.c_size_t, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_int64,
     )  # fmt: skip
+    libc.memcmp.argtypes = ctypes.c_size_t, ctypes.c_size_t, ctypes.c_size_t
     return libc

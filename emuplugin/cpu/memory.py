@@ -28,19 +28,28 @@ class Memory:
     def __init__(self, space: AddressSpace) -> None:
         self.space = space
         self._bytes = space.physical.bytes
+        # The area where something was looked for last: the space's generation, start, end, and how
+        # far ahead of it it lies in physical memory.
+        self._last = 0, 0, 0, 0
         #: So many bytes can hold something. More are never read at once, or what is mapped and was
         #: never touched would cost the host as much memory.
         self.most = space.max_pages << PAGE_SHIFT
 
     def physical(self, address: int, size: int) -> int:
         """Where ``size`` bytes at ``address`` lie in physical memory, in one piece."""
-        area = self.space.find(address)
+        generation, start, end, ahead = self._last
+        space = self.space
+        if start <= address and address + size <= end and generation == space.generation:
+            return address + ahead
+        area = space.find(address)
         if area is None or area.physical is None:
             raise GuestMemoryError(address, size)
-        at = area.physical + address - area.start
+        ahead = area.physical - area.start
+        self._last = space.generation, area.start, area.end, ahead
+        at = address + ahead
         while address + size > area.end:
             behind = area.physical + area.end - area.start
-            area = self.space.find(area.end)
+            area = space.find(area.end)
             if area is None or area.physical is None or area.physical != behind:
                 raise GuestMemoryError(address, size)
         return at

@@ -22,6 +22,18 @@ _ENTRIES = 512
 _TABLE_SHIFT = PAGE_SHIFT + 9  # one page table maps 2 MiB
 _INNER = PRESENT | WRITABLE | USER
 USER_ADDRESS_LIMIT = 1 << 47
+# Of a full table: its entries as one number, with 1 in each, and with the page's number in bytes.
+_ONES = int.from_bytes(array("Q", [1]).tobytes() * _ENTRIES, "little")
+_PAGES = int.from_bytes(array("Q", range(0, _ENTRIES * PAGE_SIZE, PAGE_SIZE)).tobytes(), "little")
+_FEW = 64
+
+
+def _consecutive(first: int, count: int) -> array[int]:
+    """The entries of ``count`` pages, of which ``first`` is the first."""
+    if count < _FEW:
+        return array("Q", range(first, first + count * PAGE_SIZE, PAGE_SIZE))
+    # One multiplication of large numbers is several times as fast.
+    return array("Q", (first * _ONES + _PAGES).to_bytes(8 * _ENTRIES, "little")[: 8 * count])
 
 
 class PageTables:
@@ -41,10 +53,7 @@ class PageTables:
         flags |= PRESENT
         while pages:
             word, count = self._run(virtual, pages)
-            first = physical | flags
-            self._words[word : word + count] = array(
-                "Q", range(first, first + (count << PAGE_SHIFT), PAGE_SIZE)
-            )
+            self._words[word : word + count] = _consecutive(physical | flags, count)
             virtual += count << PAGE_SHIFT
             physical += count << PAGE_SHIFT
             pages -= count
@@ -58,7 +67,7 @@ class PageTables:
             table = self.leaf.get(virtual >> _TABLE_SHIFT)
             if table is not None:
                 entries = self._words[table + index : table + index + count]
-                present += count - entries.tolist().count(0)
+                present += count - entries.tobytes()[::8].count(0)
                 entries[:] = array("Q", bytes(count * 8))
             virtual += count << PAGE_SHIFT
             pages -= count
@@ -69,17 +78,17 @@ class PageTables:
         table = self.leaf.get(virtual >> _TABLE_SHIFT)
         return 0 if table is None else self._words[table + ((virtual >> PAGE_SHIFT) & 511)]
 
-    def entries(self, virtual: int, pages: int) -> array[int]:
-        """The page-table entries of ``pages`` pages, 0 where there is none."""
-        result = array("Q")
+    def present(self, virtual: int, pages: int) -> bytes:
+        """A byte for each of ``pages`` pages: 0 where there is no entry."""
+        result = b""
         while pages:
             index = (virtual >> PAGE_SHIFT) & (_ENTRIES - 1)
             count = min(pages, _ENTRIES - index)
             table = self.leaf.get(virtual >> _TABLE_SHIFT)
             if table is None:
-                result.frombytes(bytes(count * 8))
+                result += bytes(count)
             else:
-                result.frombytes(self._words[table + index : table + index + count].tobytes())
+                result += self._words[table + index : table + index + count].tobytes()[::8]
             virtual += count << PAGE_SHIFT
             pages -= count
         return result

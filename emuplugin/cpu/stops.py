@@ -9,6 +9,7 @@ are estimated: see :meth:`Stops.lapse`.
 from __future__ import annotations
 
 import ctypes
+import mmap
 import warnings
 from typing import Protocol
 
@@ -167,7 +168,9 @@ class _CountedStops:
         cells.window, cells.end = _WINDOW, start + buffer_size
         cells.stubs, cells.inline, cells.quantum = base + STUBS, inline, QUANTUM
         cells.table = cells.table_end = base + CELL["spare"]
-        self._table = bytearray()
+        self._table: mmap.mmap | None = None
+        # Whether the counts have never been set back: no more has run than they say.
+        self._fresh = True
         if helpers is not None:
             self._replace(helpers)
         self._expired = False
@@ -197,9 +200,11 @@ class _CountedStops:
         for pair, original, entry in zip(cells.pairs, ORIGINALS, helpers.entries, strict=False):
             pair[0], pair[1] = original, self._code.address + entry
         cells.low, cells.span = min(ORIGINALS), max(ORIGINALS) - min(ORIGINALS)
-        self._table = bytearray(16 * TABLE_ENTRIES)
+        # Memory that nobody has touched yet, and that is no other process's after a fork.
+        size = 16 * TABLE_ENTRIES
+        self._table = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         cells.table = ctypes.addressof(ctypes.c_char.from_buffer(self._table))
-        cells.table_end = cells.table + len(self._table)
+        cells.table_end = cells.table + size
         self._no_key()
 
     @property
@@ -244,7 +249,7 @@ class _CountedStops:
         self._cells.tick = 0 if self._beyond else self._tick
 
     def tell_time(self, tick: int) -> bool:
-        if not self._table:
+        if self._table is None:
             return False
         self._tick = self._cells.tick = tick
         return True
@@ -255,6 +260,7 @@ class _CountedStops:
 
     def show(self, kept: tuple[int, int, int]) -> None:
         executed, remaining, self.passed = kept
+        self._fresh = False
         self._cells.until = executed + remaining
         self._expired = False
         self._cells.left = self._cells.requested = 0
@@ -301,7 +307,8 @@ class _CountedStops:
 
     def forget(self) -> None:
         cells = self._cells
-        if self._table:
+        ran = self.executed or cells.missed or not self._fresh
+        if ran and self._table is not None:
             ctypes.memset(cells.table, 0, len(self._table))
             self._no_key()
 

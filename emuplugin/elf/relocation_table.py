@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emuplugin.elf.constants import (
     DT_JMPREL,
@@ -27,8 +27,19 @@ if TYPE_CHECKING:
 _RELA_SIZE: Final = 24
 _WORD: Final = 8
 _INFO: Final = struct.Struct("<IIq")
+_RELA: Final = struct.Struct("<QIIq")
 _MASK64: Final = (1 << 64) - 1
 _MULTIPLES: Final = bytes(range(0, 256, _WORD))
+
+
+class Columns(NamedTuple):
+    """Relocations, each at the same place in every column: its kind by the ABI's number, where it
+    writes to (``r_offset``), the index of its symbol, and the addend."""
+
+    types: bytes
+    offsets: list[int]
+    symbols: list[int]
+    addends: list[int]
 
 
 class RelocationTable:
@@ -42,15 +53,17 @@ class RelocationTable:
             raise FormatError(f"relocations of {dynamic[DT_RELAENT]} bytes, not {_RELA_SIZE}")
         if dynamic.get(DT_PLTREL, DT_RELA) != DT_RELA:
             raise FormatError("procedure linkage relocations without addends")
-        tables = [
-            file.read_vaddr(dynamic[start], dynamic.get(size, 0))
+        places = [
+            (dynamic[start], dynamic.get(size, 0))
             for start, size in ((DT_RELA, DT_RELASZ), (DT_JMPREL, DT_PLTRELSZ))
             if start in dynamic
         ]
-        if any(len(table) % _RELA_SIZE for table in tables):
+        if any(size % _RELA_SIZE for _, size in places):
             raise FormatError(f"relocation table is not a multiple of {_RELA_SIZE} bytes")
+        self.places = tuple((address, size // _RELA_SIZE) for address, size in places)
+        """Where the tables lie: address, and how many relocations."""
         self._file = file
-        self._data = b"".join(tables)
+        self._data = b"".join(file.read_vaddr(*place) for place in places)
 
     def __len__(self) -> int:
         """Their number, those packed in DT_RELR not counted."""
@@ -60,11 +73,6 @@ class RelocationTable:
     def offsets(self) -> list[int]:
         """``r_offset``, an address in the image."""
         return memoryview(self._data).cast("Q")[0::3].tolist()
-
-    @property
-    def aligned(self) -> bool:
-        """Whether all are at multiples of a word."""
-        return not self._data[0::_RELA_SIZE].translate(None, _MULTIPLES)
 
     @property
     def types(self) -> bytes:
@@ -83,6 +91,22 @@ class RelocationTable:
     def addends(self) -> list[int]:
         """``r_addend``, signed."""
         return memoryview(self._data).cast("q")[2::3].tolist()
+
+    @property
+    def aligned(self) -> bool:
+        """Whether all are at multiples of a word."""
+        return not self._data[0::_RELA_SIZE].translate(None, _MULTIPLES)
+
+    @property
+    def columns(self) -> Columns:
+        """All of them."""
+        return Columns(self.types, self.offsets, self.symbols, self.addends)
+
+    def rows(self, indices: list[int]) -> Columns:
+        """Those that are asked for."""
+        rows = [_RELA.unpack_from(self._data, index * _RELA_SIZE) for index in indices]
+        offsets, types, symbols, addends = map(list, zip(*rows, strict=True)) if rows else [[]] * 4
+        return Columns(bytes(types), offsets, symbols, addends)
 
     def relative_offsets(self) -> list[int]:
         """The addresses of the words in DT_RELR (generic ABI, "Relative Relocation Table"): an even

@@ -1,8 +1,9 @@
 """Relocating a mapped image, in bulk.
 
-A plugin has some ten to twenty thousand relocations, nearly all of which write one word, symbol
-plus addend. Those run through one tight loop over columns unpacked from the table at once;
-whatever else there is goes through `KINDS`, one by one.
+A plugin has some ten to fifty thousand relocations, nearly all of which write one word, symbol
+plus addend. Whoever maps the file may have a way of its own to apply those (:class:`Bulk`); else
+they run through one tight loop over columns unpacked from the table at once. Whatever else there is
+goes through `KINDS`, one by one.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emuplugin.elf.constants import (
+    DT_SYMTAB,
     SHN_ABS,
     SHN_LORESERVE,
     SHN_UNDEF,
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 Resolve = Callable[[str], "int | None"]
 
 _WORD: Final = 8
+_ENTRY: Final = 24  # of a table of relocations, and of one of symbols
+_FEW: Final = 200
 _MASK64: Final = (1 << 64) - 1
 _NOT_WORDS: Final = re.compile(b"[^" + re.escape(bytes(sorted(WORDS))) + b"]")
 
@@ -51,6 +55,25 @@ class _Binding(NamedTuple):
     resolve_tls: Resolve
 
 
+class Bulk(NamedTuple):
+    """What may be applied in any way, and in any order: those relocations of ``tables`` (address
+    and number of each) that are *plain*. Such a one is one of ``WORDS``; its symbol, if it
+    names one, is in the table of ``symbol_count`` at the address ``symbols``, and is defined in a
+    section of the file, neither thread-local nor an indirect function; and it writes to
+    ``[low, end)``, which is memory that the file fills, and where none of the tables lies. All
+    addresses count from the base."""
+
+    tables: tuple[tuple[int, int], ...]
+    symbols: int
+    symbol_count: int
+    low: int
+    end: int
+
+
+#: Applies relocations, and returns the indices, across all tables, of those that it did not.
+InBulk = Callable[[Bulk], list[int]]
+
+
 def relocate(
     file: ElfFile,
     image: memoryview,
@@ -61,6 +84,7 @@ def relocate(
     tls_module: int = 1,
     scope_first: bool = False,
     resolve_tls: Resolve = lambda name: None,
+    in_bulk: InBulk | None = None,
 ) -> Mapping[str, int]:
     """Apply all relocations of ``file`` to ``image`` and return how many there were of each kind.
 
@@ -78,6 +102,8 @@ def relocate(
     offsets from the thread pointer, for thread-local symbols: a second plugin in a process has to
     use the ``runtime.tlsg`` of the first.
 
+    ``in_bulk`` is asked to apply plain relocations, where the file allows it.
+
     Raises UnknownRelocationError, OpenError (``undefined symbol: NAME``), and FormatError
     for a target or symbol that does not exist; the image is then of no use.
     """
@@ -91,17 +117,15 @@ def relocate(
     for number in sorted(counts):
         if number not in KINDS:
             raise unknown_relocation(number)
-    symbols = table.symbols
+    packed = _write_packed(file, image, base)
+    bulk = None if in_bulk is None or scope_first else _bulk(file)
+    if bulk is None:
+        columns, aligned = table.columns, table.aligned
+    else:
+        assert in_bulk is not None
+        columns, aligned = table.rows(in_bulk(bulk)), False
+    types, offsets, symbols, addends = columns
     addresses = _symbol_addresses(file.symbols, symbols, binding)
-
-    packed = table.relative_offsets()
-    _check_targets(file, packed)
-    for offset in packed:
-        word = int.from_bytes(image[offset : offset + _WORD], "little")
-        image[offset : offset + _WORD] = ((word + base) & _MASK64).to_bytes(_WORD, "little")
-
-    offsets, addends = table.offsets, table.addends
-    aligned = table.aligned
     start = 0
     for match in _NOT_WORDS.finditer(types):
         at = match.start()
@@ -117,25 +141,52 @@ def relocate(
     named = {KINDS[number].name: count for number, count in counts.items()}
     if packed:
         name = KINDS[R_X86_64_RELATIVE].name
-        named[name] = named.get(name, 0) + len(packed)
+        named[name] = named.get(name, 0) + packed
     return named
 
 
-def _symbol_addresses(table: SymbolTable, named: Iterable[int], binding: _Binding) -> list[int]:
-    """The address of every symbol, by index, right for those in ``named``; symbol 0 is the base.
+def _write_packed(file: ElfFile, image: memoryview, base: int) -> int:
+    """Apply the relative relocations of DT_RELR; how many there were."""
+    offsets = file.relocations.relative_offsets()
+    _check_targets(file, offsets)
+    for offset in offsets:
+        word = int.from_bytes(image[offset : offset + _WORD], "little")
+        image[offset : offset + _WORD] = ((word + base) & _MASK64).to_bytes(_WORD, "little")
+    return len(offsets)
+
+
+def _bulk(file: ElfFile) -> Bulk | None:
+    """None where plain relocations could change what else is read while they are applied, as no
+    linker has it."""
+    places = file.relocations.places
+    symbols, count = file.dynamic.get(DT_SYMTAB, 0), len(file.symbols)
+    low, _ = _writable_end(file)
+    for start, size in (*places, (symbols, count)):
+        if start + size * _ENTRY > low:
+            return None
+    last = file.segments[-1]
+    end = last.vaddr + last.filesz
+    return Bulk(places, symbols, count, low, end) if low + _WORD <= end else None
+
+
+def _symbol_addresses(
+    table: SymbolTable, named: Iterable[int], binding: _Binding
+) -> dict[int, int]:
+    """The addresses of the symbols ``named``, by index; symbol 0 is the base.
 
     Each symbol is resolved once, however many relocations name it.
     """
     base, resolve = binding.base, binding.resolve
-    used = set(named)
-    if used and max(used) >= len(table):
-        raise FormatError(f"a relocation names symbol {max(used)} of {len(table)}")
-    addresses = [base + value for value in table.values]
-    if addresses:
-        addresses[0] = base
-    used.discard(0)
-    for index in used.intersection(table.special):
-        head = table.heads[index]
+    used = sorted(set(named) - {0})
+    if used and used[-1] >= len(table):
+        raise FormatError(f"a relocation names symbol {used[-1]} of {len(table)}")
+    value, head_of = table.value, table.head
+    addresses = {index: base + value(index) for index in used}
+    addresses[0] = base
+    # To find those among thousands is quicker for all symbols at once.
+    special = used if len(used) < _FEW else sorted(set(used).intersection(table.special))
+    for index in special:
+        head = head_of(index)
         section, type_ = head >> 48, head >> 32 & 15
         if type_ == STT_TLS:
             continue  # has no address; _write_one computes its offset
@@ -153,7 +204,7 @@ def _symbol_addresses(table: SymbolTable, named: Iterable[int], binding: _Bindin
             addresses[index] = _resolve_undefined(table, index, resolve)
     if binding.scope_first:
         for index in used:
-            head = table.heads[index]
+            head = head_of(index)
             if head >> 32 & 15 == STT_TLS:
                 continue
             if head >> 48 == SHN_UNDEF:
@@ -176,16 +227,18 @@ def _resolve_undefined(table: SymbolTable, index: int, resolve: Resolve) -> int:
 
 
 def _check_targets(file: ElfFile, offsets: Iterable[int], width: int = _WORD) -> None:
-    """FormatError unless every target lies in the memory of a segment."""
+    """FormatError unless every target lies in the memory of a segment, or where it can do no
+    harm."""
+    low, end = _writable_end(file)
     for offset in offsets:
-        if file.segment_at(offset, width) is None:
+        if not low <= offset <= end - width and file.segment_at(offset, width) is None:
             raise FormatError(f"a relocation writes to {offset:#x}, where no segment is")
 
 
 def _write_words(
     file: ElfFile,
     image: memoryview,
-    addresses: list[int],
+    addresses: dict[int, int],
     offsets: list[int],
     symbols: list[int],
     addends: list[int],
@@ -195,15 +248,16 @@ def _write_words(
     """Write symbol plus addend to each offset; whether these are ``aligned``."""
     if not offsets:
         return
-    if aligned and min(offsets) >= _first_writable(file):
+    low, end = _writable_end(file)
+    if aligned and min(offsets) >= low and max(offsets) <= end - _WORD:
         words = image.cast("Q")
         try:
             for offset, symbol, addend in zip(offsets, symbols, addends, strict=True):
                 words[offset >> 3] = addresses[symbol] + addend
             return
-        except (IndexError, ValueError):
-            # An offset beyond the image, or a sum that has to wrap around: both are told apart
-            # below, where what has been written already is written again.
+        except ValueError:
+            # A sum that has to wrap around, as below, where what has been written already is
+            # written again.
             words.release()
     _check_targets(file, offsets)
     for offset, symbol, addend in zip(offsets, symbols, addends, strict=True):
@@ -211,21 +265,21 @@ def _write_words(
         image[offset : offset + _WORD] = value.to_bytes(_WORD, "little")
 
 
-def _first_writable(file: ElfFile) -> int:
-    """Where the last run of writable segments starts: from there to the end of the image a
-    relocation can do no harm."""
-    start = file.memory_size
+def _writable_end(file: ElfFile) -> tuple[int, int]:
+    """From where on, and up to where, there is nothing but segments that are writable, and gaps
+    between these: a relocation can do no harm there."""
+    start = end = file.segments[-1].end if file.segments else 0
     for segment in reversed(file.segments):
         if not segment.writable:
             break
         start = segment.vaddr
-    return start
+    return start, end
 
 
 def _operands(
     file: ElfFile,
     binding: _Binding,
-    addresses: list[int],
+    addresses: dict[int, int],
     offset: int,
     symbol_index: int,
     addend: int,

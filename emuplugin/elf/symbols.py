@@ -132,6 +132,14 @@ class SymbolTable:
     def __iter__(self) -> Iterator[Symbol]:
         return (self[index] for index in range(len(self)))
 
+    def head(self, index: int) -> int:
+        """One of :attr:`heads`."""
+        return self._words[3 * index]
+
+    def value(self, index: int) -> int:
+        """One of :attr:`values`."""
+        return self._words[3 * index + 1]
+
     @cached_property
     def values(self) -> list[int]:
         """``st_value`` of every symbol."""

@@ -49,6 +49,7 @@ class Endings:
     def watch(self, symbol: Callable[[str], int | None], *, there: bool = False) -> None:
         """Set the traps in one module: its code calls the runtime functions of its own. ``there``:
         memory has them already."""
+        actions = {}
         for name, action in (
             ("runtime.preprintpanics", self._preprintpanics),
             ("runtime.fatalpanic", self._fatalpanic),
@@ -59,7 +60,8 @@ class Endings:
         ):
             entry = symbol(name)
             if entry is not None:
-                self.traps.add(entry, action, there=there)
+                actions[entry] = action
+        self.traps.add(actions, there=there)
         goexit1 = symbol("runtime.goexit1")
         if goexit1 is not None:
             self._goexit1.append(goexit1)
@@ -89,8 +91,7 @@ class Endings:
         g = self._runtime.g
         if g in self._caller.hosts:
             if not self._exiting:
-                for entry in self._goexit1:
-                    self.traps.add(entry, self._goexit)
+                self.traps.add(dict.fromkeys(self._goexit1, self._goexit))
             self._exiting[g] = self._frames(self._top.load()[0])
         return False
 
@@ -100,8 +101,7 @@ class Endings:
         if frames is None:
             return False
         if not self._exiting:
-            for entry in self._goexit1:
-                self.traps.remove(entry)
+            self.traps.remove(self._goexit1)
         return self._caller.end(self._caller.hosts[g], Goexit(frames))
 
     def _throw(self) -> bool:

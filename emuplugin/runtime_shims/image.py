@@ -17,6 +17,9 @@ from emuplugin.elf.relocations import relocate
 from emuplugin.elf.segments import Segment
 from emuplugin.errors import OpenError
 
+from .process import LOADER_PAGES, Process
+from .relocator import Relocator
+
 #: The first image lies here, the next ones above it.
 IMAGE_BASE = 0x4_0000_0000
 #: Where ``runtime.tlsg`` lies, counted from the thread pointer.
@@ -49,24 +52,23 @@ class Image:
 
 
 def map_image(
-    space: AddressSpace, file: ElfFile, resolve: Callable[[str], int | None], *, first: bool
+    process: Process, file: ElfFile, resolve: Callable[[str], int | None], *, first: bool
 ) -> Image:
     """Map ``file`` above what is there and apply its relocations.
 
     ``resolve`` answers for undefined symbols, and, for every file but the first of a machine, for
     all symbols: whoever came first defines. Raises OpenError and what relocation raises.
     """
-    size = file.memory_size
+    space, size = process.space, file.memory_size
     base = space.gap(size, IMAGE_BASE, IMAGE_BASE + (1 << 36), align=max(file.alignment, PAGE_SIZE))
     if base is None:
         raise OpenError("no room in the address space for another plugin")
     try:
         area = space.map(base, size, PROT_READ | PROT_WRITE, file.path)
     except NoMemoryError:
-        raise OpenError(
-            f"the file needs {size} bytes of memory, more than the machine has"
-        ) from None
+        raise OpenError(_no_memory(size)) from None
     assert area.physical is not None
+    space.physical.expect_filled(area.physical, size)
     content = space.physical.bytes[area.physical : area.physical + size]
     for segment in file.segments:
         data = file.data[segment.offset : segment.offset + segment.filesz]
@@ -80,16 +82,24 @@ def map_image(
             tls_offset=TLS_G,
             scope_first=not first,
             resolve_tls=_thread_local,
+            in_bulk=Relocator(process.engine, base, LOADER_PAGES),
         )
     except OpenError:
         space.unmap(base, size)
         raise
+    except NoMemoryError:
+        space.unmap(base, size)
+        raise OpenError(_no_memory(size)) from None
     for segment in file.segments:
         _protect(space, base, segment)
     relro = file.relro
     if relro is not None:
         _protect(space, base, relro, PROT_READ)
     return Image(file, base, size, relocations)
+
+
+def _no_memory(size: int) -> str:
+    return f"the file needs {size} bytes of memory, more than the machine has"
 
 
 def _thread_local(name: str) -> int | None:

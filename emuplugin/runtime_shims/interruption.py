@@ -59,7 +59,7 @@ class Interruption:
         if not self._armed:
             if self._traps is None:
                 self._traps = EntryTraps(self._runtime.process, 1)
-            self._traps.add(self._entry, self._preempted)
+            self._traps.add({self._entry: self._preempted})
             self._armed = True
         return True
 
@@ -71,7 +71,7 @@ class Interruption:
     def _disarm(self) -> None:
         if self._armed:
             assert self._traps is not None
-            self._traps.remove(self._entry)
+            self._traps.remove((self._entry,))
             self._armed = False
 
     def _preempted(self) -> bool:

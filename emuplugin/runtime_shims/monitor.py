@@ -26,14 +26,16 @@ _ALL_SIGNALS = (1 << 64) - 1
 class Monitor:
     """The thread. It exists once :meth:`arrived` was reached."""
 
-    def __init__(self, runtime: GoRuntime) -> None:
+    def __init__(self, runtime: GoRuntime, *, there: bool = False) -> None:
+        """``there``: memory that is to come holds its code."""
         self._runtime = runtime
         self._thread: Thread | None = None
         self._base = 0
         process = runtime.process
-        executable = PROT_READ | PROT_EXEC
-        process.space.map(_CODE, PAGE_SIZE, executable, "[emuplugin monitor]", populate=True)
-        process.memory.write(_CODE, _HLT)
+        if not there:
+            executable = PROT_READ | PROT_EXEC
+            process.space.map(_CODE, PAGE_SIZE, executable, "[emuplugin monitor]", populate=True)
+            process.memory.write(_CODE, _HLT)
         process.trap(_CODE, self._arrived)
         self.entry = _CODE
         # P.status says it until Go 1.25; since then the goroutine does.

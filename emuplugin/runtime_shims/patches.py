@@ -7,7 +7,7 @@ the guest go on after the host has looked.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
 from emuplugin.cpu import registers as reg
 from emuplugin.cpu.address_space import PAGE_SIZE, PROT_EXEC, PROT_READ
@@ -51,15 +51,20 @@ class EntryTraps:
         """What another process with the same memory has to know."""
         return self._next, dict(self._originals)
 
-    def add(self, entry: int, action: Callable[[], bool], *, there: bool = False) -> None:
-        """Call ``action`` whenever the guest enters ``entry``. When it returns False the guest goes
-        on as if nothing had been there; True ends the run. ``there``: memory has it already."""
-        memory = self._process.memory
+    def add(self, actions: Mapping[int, Callable[[], bool]], *, there: bool = False) -> None:
+        """Call an action whenever the guest enters its function. When it returns False the guest
+        goes on as if nothing had been there; True ends the run. ``there``: memory has the traps
+        already."""
+        for entry, action in actions.items():
+            self._add(entry, action)
+        if not there:
+            for entry in actions:
+                self._process.memory.write(entry, HLT)
+            self._process.space.code_changed()
+
+    def _add(self, entry: int, action: Callable[[], bool]) -> None:
         known = self._originals.get(entry)
         copy = self._copy(entry) if known is None else known[1]
-        if not there:
-            memory.write(entry, HLT)
-            self._process.space.code_changed()
 
         def trapped() -> bool:
             if action():
@@ -71,9 +76,10 @@ class EntryTraps:
 
         self._process.trap(entry, trapped)
 
-    def remove(self, entry: int) -> None:
-        """Put the function back as it was."""
-        self._process.memory.write(entry, self._originals[entry][0])
+    def remove(self, entries: Iterable[int]) -> None:
+        """Put the functions back as they were."""
+        for entry in entries:
+            self._process.memory.write(entry, self._originals[entry][0])
         self._process.space.code_changed()
 
     def _copy(self, entry: int) -> int:

@@ -15,6 +15,8 @@ from emuplugin.sandbox import Sandbox
 from .kernel.kernel import Kernel
 
 _SYSTEM_PAGE = 0x2_0000_0000
+#: Pages for what works while a plugin is mapped.
+LOADER_PAGES = 0x2_0001_0000
 _THREAD_AREA = 0x2_1000_0000
 _STACK = 0x2_2000_0000
 STACK_SIZE = 1 << 20

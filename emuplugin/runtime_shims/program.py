@@ -19,7 +19,6 @@ from emuplugin.elf.file import ElfFile
 from emuplugin.elf.moduledata import find_moduledata
 from emuplugin.elf.pclntab import PclnTable
 from emuplugin.errors import UnsupportedGoVersionError
-from emuplugin.sandbox import Sandbox
 
 from .boot import Boot, BootStep, add_module, boot, chain, module_itabs
 from .callbacks import CallbackFrame, Callbacks
@@ -56,7 +55,13 @@ class Module:
     image: Image
     moduledata: int
     runtime: GoRuntime = field(repr=False)
-    init_trace: list[InitTrace] = field(default_factory=list)
+    #: Tells what its inits took, where others saw it.
+    told: Callable[[], list[InitTrace]] = field(default=list, repr=False)
+
+    @cached_property
+    def init_trace(self) -> list[InitTrace]:
+        """What its inits took."""
+        return self.told()
 
     def get(self, path: str) -> int:
         """A field of its ``moduledata``."""
@@ -109,6 +114,8 @@ class Program:
 
     runtime: GoRuntime
     boot: Boot
+    #: Tells the steps of the boot, where others saw it.
+    told: Callable[[], list[BootStep]] = list
     c_threads: CThreads | None
 
     def __init__(self, process: Process, file: ElfFile, witness: Witness | None = None) -> None:
@@ -134,7 +141,7 @@ class Program:
         layout = find_layout(info.go_version, file)
         moduledata = find_moduledata(file)
         self.library = CLibrary(process)
-        image = map_image(process.space, file, self.library.resolve, first=True)
+        image = map_image(process, file, self.library.resolve, first=True)
         self.timings: dict[str, float] = {"map and relocate": perf_counter() - start}
         if witness is not None:
             witness.mapped(process, image)
@@ -145,7 +152,7 @@ class Program:
             self.c_threads = CThreads(self.runtime, self.library)
             self.boot.thread_start = self.c_threads.start
         self.runtime.witness = witness
-        self.boot_steps: list[BootStep] = boot(self.boot)
+        self.boot_steps = boot(self.boot)
         self.runtime.witness = None
         if self.boot.thread_start:
             tell_c_that_go_runs(self.runtime, self.call_runtime)
@@ -181,7 +188,7 @@ class Program:
     @classmethod
     def assembled(
         cls,
-        sandbox: Sandbox,
+        process: Process,
         info: BuildInfo,
         image: Image,
         moduledata: int,
@@ -191,26 +198,27 @@ class Program:
         *,
         c_code: bool,
     ) -> Self:
-        """A program around memory that is still to come: what the constructor makes, without what
-        it does in the guest. ``names`` are those of the C library that the image is bound to."""
+        """A program in an empty process whose memory is still to come: what the constructor makes,
+        without what it does in the guest. ``names`` are those of the C library that the image is
+        bound to."""
         program = cls.__new__(cls)
         program.build_info = info
         program.on_fatal, program.on_callback = _ignore, _no_callback
-        program.process = process = Process(sandbox)
-        program.timings, program.boot_steps = {}, []
-        try:
-            program.library = CLibrary(process, names)
-            program._assemble(image, moduledata, layout, traps)
-            monitor = Monitor(program.runtime)
-            program.boot.monitor = monitor
-            if c_code:
-                program.c_threads = CThreads(program.runtime, program.library, there=True)
-                program.boot.thread_start = program.c_threads.start
-            program.roots = Roots(program.runtime, program.boot.store, there=True)
-        except BaseException:
-            process.close()
-            raise
+        program.process = process
+        program.timings = {}
+        program.library = CLibrary(process, names)
+        program._assemble(image, moduledata, layout, traps)
+        program.boot.monitor = Monitor(program.runtime, there=True)
+        if c_code:
+            program.c_threads = CThreads(program.runtime, program.library, there=True)
+            program.boot.thread_start = program.c_threads.start
+        program.roots = Roots(program.runtime, program.boot.store, there=True)
         return program
+
+    @cached_property
+    def boot_steps(self) -> list[BootStep]:
+        """How the runtime was booted."""
+        return self.told()
 
     def add(self, file: ElfFile) -> Module:
         """Map another plugin into the program. Its inits have not run then."""
@@ -222,7 +230,7 @@ class Program:
                 address = self.library.resolve(name)
             return address
 
-        image = map_image(self.process.space, file, resolve, first=False)
+        image = map_image(self.process, file, resolve, first=False)
         return Module(image, image.base + find_moduledata(file), self.runtime)
 
     def remove(self, module: Module) -> None:

@@ -26,6 +26,8 @@ _OF_TIME = {
     "pclntab",
     "plugin_path",
     "package_hashes",
+    "told",
+    "_last",
 }
 _OF_CALLS = {"_generation", "_base_top", "_top_word", "_return_word", "_back", "on_fatal",
              "on_callback", "_random", "boot_steps", "entered", "_woken",
@@ -43,6 +45,8 @@ _HEAD = 48
 
 def differences(one: Program, other: Program) -> list[str]:
     """In words; none if they are the same."""
+    for program in one, other:
+        _ = [module.init_trace for module in program.modules]  # of one that was saved, it is text
     found = _memory(one, other) + _registers(one, other)
     first, second = _graph(one), _graph(other)
     return found + [

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from emuplugin.cpu import host_code
 from emuplugin.cpu import registers as reg
 from emuplugin.cpu.address_space import PROT_EXEC, PROT_READ, PROT_WRITE
 from emuplugin.cpu.engine import Stopped
@@ -182,6 +184,46 @@ def test_many_engines(cpu: Processor) -> None:
     assert [other["rax"] for other in others] == [1, 2, 3]
     for other in others:
         other.close()
+
+
+def test_engines_that_several_threads_make_at_once() -> None:
+    """Each takes memory for a moment, to find places near and far: the others must not miss it."""
+    together = threading.Barrier(4)
+
+    def make(_: int) -> Processor:
+        together.wait()
+        return Processor()
+
+    made: list[Processor] = []
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(20):
+            made += pool.map(make, range(4))
+            for processor in made[-2:]:
+                processor.close()
+            del made[-2:]
+    assert {processor.engine.stops.exact for processor in made} == {host_code.is_supported()}
+    for processor in made:
+        processor.close()
+
+
+def test_code_of_the_hosts_own_leaves_nothing_behind(cpu: Processor) -> None:
+    """It runs though the budget is used up, and a request that came meanwhile is still there."""
+    stops = cpu.engine.stops
+    add = bytes.fromhex("48ffc0") * 5  # inc rax
+    cpu.run(add, rax=1)
+    stops.arm(2)
+    executed = stops.executed
+    with cpu.engine.aside():
+        assert cpu.run(add, rax=100) is Stopped.TRAP
+        cpu.engine.stop()
+    assert cpu["rax"] == 6
+    assert stops.executed == executed
+    assert cpu.run(add, rax=1) is Stopped.REQUEST
+    assert cpu["rax"] == 1
+    if stops.exact:
+        assert cpu.run() is Stopped.REQUEST
+        assert stops.take_expired()
+        assert cpu["rax"] == 1
 
 
 def test_a_trap_in_a_page_that_is_not_present(cpu: Processor) -> None:

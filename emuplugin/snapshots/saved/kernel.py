@@ -30,7 +30,7 @@ def save_kernel(kernel: Kernel) -> dict[str, Any]:
         "refused": dict(kernel.refused),
         "report": [_save_list(entries) for entries in _lists(kernel.report)],
         "resources": [*kernel.resources.values],
-        "actions": [[number, *action] for number, action in kernel.signals.actions.items()],
+        "actions": _save_actions(kernel.signals.actions),
         "pending": save_pending(kernel.signals.shared),
         "output": kernel.output_bytes,
         "printed": [(number, data.hex()) for number, data in kernel.printed.parts],
@@ -47,11 +47,21 @@ def load_kernel(kernel: Kernel, saved: Mapping[str, Any]) -> None:
     for entries, kept in zip(_lists(kernel.report), saved["report"], strict=True):
         _load_list(entries, kept)
     kernel.resources.values = [(soft, hard) for soft, hard in saved["resources"]]
-    kernel.signals.actions = {number: Action(*action) for number, *action in saved["actions"]}
+    kernel.signals.actions = {
+        number: Action(*action) for numbers, *action in saved["actions"] for number in numbers
+    }
     kernel.signals.shared = load_pending(saved["pending"])
     kernel.output_bytes = saved["output"]
     for number, data in saved["printed"]:
         kernel.printed.add(kernel.streams[number].number, bytes.fromhex(data))
+
+
+def _save_actions(actions: Mapping[int, Action]) -> list[list[Any]]:
+    """The runtime asks for the same with nearly every signal."""
+    numbers: dict[Action, list[int]] = {}
+    for number, action in actions.items():
+        numbers.setdefault(action, []).append(number)
+    return [[same, *action] for action, same in numbers.items()]
 
 
 def _lists(report: KernelReport) -> tuple[Bounded[Any], ...]:

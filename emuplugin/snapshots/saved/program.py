@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
+import json
+import struct
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, astuple
+from functools import partial
 from typing import Any
 
 from emuplugin.cpu.engine import KeptProcessor
@@ -16,13 +19,16 @@ from emuplugin.runtime_shims.image import Image
 from emuplugin.runtime_shims.inits import InitTrace
 from emuplugin.runtime_shims.kernel.state import UnkeptError
 from emuplugin.runtime_shims.layouts.remembered import RememberedLayout
+from emuplugin.runtime_shims.process import Process
 from emuplugin.runtime_shims.program import Program
-from emuplugin.sandbox import Sandbox
 
 from .kernel import Objects, load_kernel, load_objects, save_kernel
 from .memory import load_space, save_space
 from .reasons import NotSavedError, check, looks_at_files
 from .threads import load_threads, save_threads
+
+# The state of Python's generator of random numbers.
+_RANDOM = struct.Struct("<625I")
 
 
 def save(program: Program) -> dict[str, Any]:
@@ -57,13 +63,12 @@ def save(program: Program) -> dict[str, Any]:
         "caller": [[*program.caller.hosts], program.caller.g, program.caller.waited],
         "monitor": program.boot.monitor.state,
         "boot": [program.boot.next, program.boot.g0],
-        "boot steps": [step._asdict() for step in program.boot_steps],
-        "inits": [asdict(init) for init in module.init_trace],
+        "told": [_text(program.boot_steps), _text(map(astuple, module.init_trace))],
         "roots": program.roots.state,
         "executed": engine.stops.keep(),
         "clock": kernel.clock.slept_for,
         "turn": kernel.allowance.state,
-        "random": kernel.random_state,
+        "random": _RANDOM.pack(*kernel.random_state).hex() if kernel.random_state else "",
         "looked at files": looks_at_files(kernel),
         "kernel": save_kernel(kernel),
         "objects": kept,
@@ -72,9 +77,18 @@ def save(program: Program) -> dict[str, Any]:
     }
 
 
-def load(saved: Mapping[str, Any], sandbox: Sandbox, file: ElfFile, store: PageStore) -> Program:
-    """A running program again, around memory that ``store`` holds. What it had printed was not
-    printed again: see :meth:`Kernel.print_again`."""
+def load(saved: Mapping[str, Any], process: Process, file: ElfFile, store: PageStore) -> Program:
+    """A running program again, in an empty process, with the memory that ``store`` holds. What it
+    had printed was not printed again: see :meth:`Kernel.print_again`. The process is closed where
+    that is not possible."""
+    try:
+        return _load(saved, process, file, store)
+    except BaseException:
+        process.close()
+        raise
+
+
+def _load(saved: Mapping[str, Any], process: Process, file: ElfFile, store: PageStore) -> Program:
     base, size, relocations, symbols = saved["image"]
     image = Image(file, base, size, relocations)
     image.known_symbols = dict(symbols)
@@ -82,7 +96,7 @@ def load(saved: Mapping[str, Any], sandbox: Sandbox, file: ElfFile, store: PageS
     traps = copies, {entry: (bytes.fromhex(head), at) for entry, head, at in originals}
     info = load_build_info(saved)
     program = Program.assembled(
-        sandbox,
+        process,
         info,
         image,
         saved["moduledata"],
@@ -91,11 +105,7 @@ def load(saved: Mapping[str, Any], sandbox: Sandbox, file: ElfFile, store: PageS
         RememberedLayout(info.go_version, saved["layout"]),
         c_code=saved["c threads"] is not None,
     )
-    try:
-        _load_into(program, saved, store)
-    except BaseException:
-        program.close()
-        raise
+    _load_into(program, saved, store)
     return program
 
 
@@ -116,9 +126,8 @@ def _load_into(program: Program, saved: Mapping[str, Any], store: PageStore) -> 
     engine, kernel, caller = process.engine, process.kernel, program.caller
     process.space.show(load_space(saved["space"], store))
     program.boot.next, program.boot.g0 = saved["boot"]
-    program.boot_steps += [BootStep(**step) for step in saved["boot steps"]]
-    for init in saved["inits"]:
-        module.init_trace.append(InitTrace(**{**init, "functions": tuple(init["functions"])}))
+    steps, inits = saved["told"]
+    program.told, module.told = partial(_boot_steps, steps), partial(_init_trace, inits)
     size, free = saved["roots"]
     program.roots.resume((size, free))
     caller.hosts.update((g, HostGoroutine(g)) for g in saved["caller"][0])
@@ -132,12 +141,29 @@ def _load_into(program: Program, saved: Mapping[str, Any], store: PageStore) -> 
     load_threads(kernel, engine, saved["threads"], load_objects(kernel, saved["objects"]))
     kernel.clock.slept_for = saved["clock"]
     kernel.allowance.state = saved["turn"]
-    kernel.random_state = saved["random"]
+    if saved["random"]:
+        kernel.random_state = [*_RANDOM.unpack(bytes.fromhex(saved["random"]))]
     assert program.boot.monitor is not None
     tid, base = saved["monitor"]
     program.boot.monitor.resume((tid, base))
     executed, left, passed = saved["executed"]
     engine.show(KeptProcessor(engine.save(), (executed, left, passed), frozenset(engine.traps)))
+
+
+def _text(entries: Iterable[Any]) -> str:
+    """What hardly anybody asks for: it is text until then, for to read it takes long."""
+    return json.dumps([*entries], separators=(",", ":"))
+
+
+def _boot_steps(text: str) -> list[BootStep]:
+    return [BootStep(*step) for step in json.loads(text)]
+
+
+def _init_trace(text: str) -> list[InitTrace]:
+    return [
+        InitTrace(package, tuple(functions), *taken)
+        for package, functions, *taken in json.loads(text)
+    ]
 
 
 def _hex(originals: Mapping[int, tuple[bytes, int]]) -> list[tuple[int, tuple[str, int]]]:

@@ -1,16 +1,18 @@
-"""Files that are read while something else is done."""
+"""What is done while something else is done: files are read that way."""
 
 from __future__ import annotations
 
+import _thread
 import subprocess
 import sys
-import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 import emuplugin
-from emuplugin.reading import Reading
+from emuplugin.beside import Beside
+from emuplugin.elf.file import ElfFile
 from tests.conftest import PluginPath
 
 AT_EXIT = """
@@ -26,31 +28,35 @@ atexit.register(late)
 """
 
 
+def read(path: Path) -> Beside[ElfFile]:
+    return Beside(partial(ElfFile.open, path))
+
+
 def test_it_is_what_is_there(tmp_path: Path, plugin_path: PluginPath, go_version: str) -> None:
     path = plugin_path("add", go_version)
-    assert bytes(Reading(str(path)).file().data) == path.read_bytes()
+    assert bytes(read(path).outcome().data) == path.read_bytes()
 
 
 @pytest.mark.parametrize("content", [b"", b"\x7fELF", b"text"])
 def test_errors_arrive_where_it_is_wanted(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.so"
     path.write_bytes(content)
-    reading = Reading(str(path))
+    reading = read(path)
     for _ in range(2):
         with pytest.raises(emuplugin.OpenError) as raised:
-            reading.file()
+            reading.outcome()
         assert raised.value.path == str(path)
 
 
 def test_hosts_without_threads(
     plugin_path: PluginPath, go_version: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(thread: threading.Thread) -> None:
+    def refuse(*_: object) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(threading.Thread, "start", refuse)
+    monkeypatch.setattr(_thread, "start_new_thread", refuse)
     path = plugin_path("add", go_version)
-    assert bytes(Reading(str(path)).file().data) == path.read_bytes()
+    assert bytes(read(path).outcome().data) == path.read_bytes()
 
 
 def test_at_the_end_of_the_interpreter(plugin_path: PluginPath, go_version: str) -> None:
