@@ -62,8 +62,8 @@ def measure(settings: Settings) -> Samples:
 
 
 def _round(samples: Samples, settings: Settings, file: str, plugin: Path, bytecode: str) -> None:
-    with tempfile.TemporaryDirectory(prefix="emuplugin-cache-") as cache:
-        env = _environment(bytecode, cache)
+    with tempfile.TemporaryDirectory(prefix="emuplugin-home-") as home:
+        env = _environment(bytecode, home)
         _steps([str(settings.fixture("add"))], env)
         for way in (COLD, WARM):
             steps = _steps([str(plugin), *_FUNCTIONS[file]], env)
@@ -75,11 +75,12 @@ def _round(samples: Samples, settings: Settings, file: str, plugin: Path, byteco
             samples.add(f"{file}, {name}: {step}", seconds)
 
 
-def _environment(bytecode: str, cache: str) -> dict[str, str]:
+def _environment(bytecode: str, home: str) -> dict[str, str]:
     """This process's environment, but with compiled bytecode kept, as pip does when it installs,
-    and a cache folder of its own."""
-    env = {**os.environ, "PYTHONPYCACHEPREFIX": bytecode, "EMUPLUGIN_CACHE": cache}
-    env.pop("PYTHONDONTWRITEBYTECODE", None)
+    and a home of its own, where the cache is found as users' is."""
+    env = {**os.environ, "PYTHONPYCACHEPREFIX": bytecode, "HOME": home, "XDG_CACHE_HOME": home}
+    for name in ("PYTHONDONTWRITEBYTECODE", "EMUPLUGIN_CACHE"):
+        env.pop(name, None)
     return env
 
 

@@ -6,7 +6,6 @@ import os
 import threading
 from copy import copy
 from functools import partial
-from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakValueDictionary
@@ -44,8 +43,8 @@ def real_path(name: str) -> str:
     """The path that plugins are known by. Raises PathError where Go's realpath would fail."""
     try:
         if name and "\0" not in name:
-            return os.fspath(Path(name).resolve(strict=True))
-    except (OSError, RuntimeError):
+            return os.path.realpath(name, strict=True)
+    except OSError:
         pass  # the same words as for an empty name, below
     # An empty path stands for one that is not known yet: see OpenError.
     raise PathError("realpath failed" if name else 'plugin.Open(""): realpath failed', path=name)

@@ -12,6 +12,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import platformdirs
+
 from emuplugin.cpu.engine_probe import assume, internals, is_known
 from emuplugin.cpu.page_store import PageStore
 from emuplugin.elf.deferred import DeferredFile
@@ -70,8 +72,6 @@ def folder() -> CacheFolder | None:
 def _folder(wanted: str) -> CacheFolder:
     if wanted:
         return CacheFolder(Path(wanted).absolute())
-    import platformdirs
-
     return CacheFolder(platformdirs.user_cache_path("emuplugin") / "opened")
 
 

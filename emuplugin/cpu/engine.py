@@ -32,7 +32,7 @@ from .faults import Fault, FaultKind, classify
 from .host_pages import small_pages
 from .paging import WRITABLE
 from .port_io import ForbiddenInstruction, forbid
-from .registers import ENTER, Batch
+from .registers import ENTER, Batch, write_system_registers
 from .stops import Stops, stops
 
 # Flat segments for 64-bit code and data in ring 0 and ring 3 (Intel SDM vol. 3A, 3.4.5).
@@ -391,19 +391,24 @@ class Engine:
         user = (system_page + 0x200, _USER_CS, _RFLAGS_IF, system_page + 0xF00, _USER_SS)
         for index, value in enumerate(user):
             words[(frame >> 3) + index] = value
-        uc = self._uc
-        uc.reg_write(reg.GDTR, (0, system_page + 0x100, 8 * len(_GDT) - 1, 0))
-        uc.reg_write(reg.CR3, self.space.tables.root)
-        uc.reg_write(reg.CR4, _CR4_TSD_PAE_OSFXSR_OSXMMEXCPT)
-        uc.reg_write(reg.MSR, (_MSR_EFER, _EFER_SCE_LME_LMA_NXE))
-        uc.reg_write(reg.CR0, _CR0_PE_MP_ET_NE_WP_PG)
-        uc.reg_write(reg.RSP, system_page + 0x800)
+        write_system_registers(
+            self.handle,
+            gdt=(system_page + 0x100, 8 * len(_GDT) - 1),
+            cr3=self.space.tables.root,
+            cr4=_CR4_TSD_PAE_OSFXSR_OSXMMEXCPT,
+            msr=(_MSR_EFER, _EFER_SCE_LME_LMA_NXE),
+            cr0=_CR0_PE_MP_ET_NE_WP_PG,
+            rsp=system_page + 0x800,
+        )
         self._cr2.store()
         # The landing page is not the user's: the first user instruction faults there, and that
         # proves the switch. Further faults bring the engine's exception state to where it stays.
         for start in (system_page, system_page + 0x200, system_page + 0x200):
             ENTER(self.handle, ctypes.c_uint64(start), self._zero, self._zero, self._no_count)
-        if uc.reg_read(x86_const.UC_X86_REG_CS) != _USER_CS or self.rip != system_page + 0x200:
+        if (
+            self._uc.reg_read(x86_const.UC_X86_REG_CS) != _USER_CS
+            or self.rip != system_page + 0x200
+        ):
             raise RuntimeError(
                 "the Unicorn engine did not reach ring 3; is this version supported?"
             )

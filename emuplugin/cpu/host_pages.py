@@ -127,4 +127,9 @@ def _libc() -> ctypes.CDLL:
         ctypes.c_size_t, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_int64,
     )  # fmt: skip
     libc.memcmp.argtypes = ctypes.c_size_t, ctypes.c_size_t, ctypes.c_size_t
+    _ = libc.prctl if sys.platform == "linux" else None  # looked for once, as those above are
     return libc
+
+
+if is_supported():
+    _libc()  # when this is imported: it takes longer than what is done with it

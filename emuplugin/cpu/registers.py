@@ -7,7 +7,9 @@ so everything that runs often names its registers once, at import, and moves the
 from __future__ import annotations
 
 import ctypes
+import struct
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from unicorn import x86_const
@@ -70,6 +72,50 @@ GENERAL = (
 READ, WRITE = uclib["uc_reg_read_batch"], uclib["uc_reg_write_batch"]
 ENTER = uclib["uc_emu_start"]
 
+# In this order, and as the engine has them: struct uc_x86_mmr, two words, struct uc_x86_msr, two
+# words.
+_SYSTEM = (GDTR, CR3, CR4, MSR, CR0, RSP)
+_SYSTEM_VALUES = struct.Struct("<H6xQII QQ I4xQ QQ")
+_SYSTEM_OFFSETS = (0, 24, 32, 40, 56, 64)
+_SYSTEM_NUMBERS = (ctypes.c_int * len(_SYSTEM))(*_SYSTEM)
+_SystemPointers = ctypes.c_void_p * len(_SYSTEM)
+
+
+def write_system_registers(
+    handle: ctypes.c_void_p,
+    *,
+    gdt: tuple[int, int],
+    cr3: int,
+    cr4: int,
+    msr: tuple[int, int],
+    cr0: int,
+    rsp: int,
+) -> None:
+    """Write what a kernel sets up, in this order. ``gdt`` is a table's address and limit, ``msr``
+    the number of a register and its value."""
+    content = _SYSTEM_VALUES.pack(0, *gdt, 0, cr3, cr4, *msr, cr0, rsp)
+    values = ctypes.create_string_buffer(content, len(content))
+    start = ctypes.addressof(values)
+    pointers = _SystemPointers(*(start + offset for offset in _SYSTEM_OFFSETS))
+    WRITE(handle, _SYSTEM_NUMBERS, pointers, ctypes.c_int(len(_SYSTEM)))
+
+
+@cache
+def _arrays(
+    narrow: int, wide: int
+) -> tuple[
+    type[ctypes.Array[ctypes.c_uint64]],
+    type[ctypes.Array[ctypes.c_int]],
+    type[ctypes.Array[ctypes.c_void_p]],
+]:
+    """The types of a batch's values, numbers and pointers. To make types takes long."""
+    count = narrow + wide
+    return ctypes.c_uint64 * (narrow + 2 * wide), ctypes.c_int * count, ctypes.c_void_p * count
+
+
+for _narrow, _wide in ((1, 0), (len(GENERAL) + 3, len(XMM))):  # what each opening needs
+    _arrays(_narrow, _wide)
+
 
 class Batch:
     """Some 64-bit registers of one engine, read or written together.
@@ -93,10 +139,11 @@ class Batch:
             raise AttributeError(name)
         registers, wide = self._registers
         count, narrow = len(registers) + len(wide), 8 * len(registers)
-        self.values = (ctypes.c_uint64 * (len(registers) + 2 * len(wide)))()
+        values_of, numbers_of, pointers_of = _arrays(len(registers), len(wide))
+        self.values = values_of()
         base = ctypes.addressof(self.values)
-        numbers = (ctypes.c_int * count)(*registers, *wide)
-        pointers = (ctypes.c_void_p * count)(
+        numbers = numbers_of(*registers, *wide)
+        pointers = pointers_of(
             *range(base, base + narrow, 8),
             *range(base + narrow, base + narrow + 16 * len(wide), 16),
         )

@@ -15,7 +15,7 @@ from emuplugin.errors import FormatError
 from .image import TLS_G, Image
 from .layouts import Layout
 from .process import Process
-from .stubs import CallStub, Stubs
+from .stubs import CallStub, Targets, stubs
 from .witness import Witness
 
 #: Integer argument registers of ABIInternal, in order (cmd/compile/abi-internal.md).
@@ -44,14 +44,8 @@ class GoRuntime:
         #: The images whose symbols are the runtime's: whoever came first defines.
         self.images: list[Image] = [image]
         self.memory = process.memory
-        clock = process.kernel.clock
         #: To be put into memory by whoever begins a program.
-        self.stubs = Stubs(
-            morestack=self.function("runtime.morestack_noctxt.abi0"),
-            ready=self.function("runtime.ready"),
-            newproc=self.function("runtime.newproc"),
-            clock=clock.offset if clock.in_guest else None,
-        )
+        self.stubs = stubs(clock=process.kernel.clock.in_guest)
         engine = process.engine
         # RDX is the closure, R14 is g, X15 is zero by convention.
         self._entry = engine.batch(*INTEGER_REGISTERS, reg.RDX, reg.R14, reg.RSP, reg.RBP)
@@ -59,6 +53,17 @@ class GoRuntime:
         self._ints_out = engine.batch(*INTEGER_REGISTERS)
         self._floats_out = engine.batch(wide=FLOAT_REGISTERS)
         self._thread_pointer = engine.batch(reg.FS_BASE)
+
+    def place_stubs(self) -> None:
+        """Put the stubs into memory."""
+        clock = self.process.kernel.clock
+        targets = Targets(
+            self.function("runtime.morestack_noctxt.abi0"),
+            self.function("runtime.ready"),
+            self.function("runtime.newproc"),
+            clock.offset if clock.in_guest else 0,
+        )
+        self.stubs.place(self.process.space, self.memory, self.layout, targets)
 
     # --- names and fields -------------------------------------------------------------------
 

@@ -146,7 +146,7 @@ class Program:
         if witness is not None:
             witness.mapped(process, image)
         self._assemble(image, moduledata, layout, None)
-        self.runtime.stubs.place(process.space, process.memory, layout)
+        self.runtime.place_stubs()
         start = perf_counter()
         if has_c_code(file):
             self.c_threads = CThreads(self.runtime, self.library)

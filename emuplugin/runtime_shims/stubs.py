@@ -7,7 +7,7 @@ segment is the table of roots: pointers that Python holds.
 from __future__ import annotations
 
 import struct
-from functools import cached_property
+from functools import cache, cached_property
 from typing import NamedTuple
 
 from emuplugin.cpu.address_space import PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE, AddressSpace
@@ -42,6 +42,9 @@ _METHOD_STEP = 16
 HLT = b"\xf4"
 _RETURN_TRUE = b"\xb8\x01\0\0\0"  # mov eax, 1
 _MODULE = _TABLES + 64  # behind the func values
+_HOLE = bytes(8)
+# Stands for how far the clock is ahead.
+_AHEAD = 0x5EED_0000_5EED
 
 
 class CallStub(NamedTuple):
@@ -68,8 +71,18 @@ class CallbackStub(NamedTuple):
     frame: int
 
 
+class Targets(NamedTuple):
+    """What the code refers to: functions of the runtime, and how much CLOCK_REALTIME is ahead of
+    the time-stamp counter, where that is a clock."""
+
+    morestack: int
+    ready: int
+    newproc: int
+    clock: int = 0
+
+
 class Stubs:
-    """The synthetic module, to be put into memory by :meth:`place`.
+    """The synthetic module, the same for all machines, to be put into memory by :meth:`place`.
 
     ``idle`` is where a goroutine of the host's starts; ``calls`` are the frames to call from,
     smallest first; ``callback`` is the code of func values that are Python's, ``methods`` that of
@@ -81,13 +94,14 @@ class Stubs:
     idle_value, ready_value = _TABLES, _TABLES + 16
     handoff_value, spawn_value = _TABLES + 32, _TABLES + 40
 
-    def __init__(self, *, morestack: int, ready: int, newproc: int, clock: int | None) -> None:
-        """``clock`` is how much CLOCK_REALTIME is ahead of the time-stamp counter; None where that
-        is not a clock. The others are functions of the runtime."""
+    def __init__(self, *, clock: bool) -> None:
+        """``clock``: whether the time-stamp counter is one."""
         self._code = bytearray()
+        # Where one of the targets is to be put in.
+        self._holes: list[tuple[int, str]] = []
         self._functions: list[StubFunction] = []
         self.idle = self._place("emuplugin.idle", HLT, ((1, 0),))
-        self.calls = tuple(self._call_stub(size, morestack) for size in CALL_SIZES)
+        self.calls = tuple(map(self._call_stub, CALL_SIZES))
         callback = self._place("emuplugin.callback", HLT + HLT, ((1, 0), (2, _CALLBACK_FRAME)))
         self.callback = CallbackStub(callback, callback + 1, _CALLBACK_FRAME)
         size = METHODS * _METHOD_STEP
@@ -96,32 +110,36 @@ class Stubs:
         # func() { ready(gp, 0, true) }, gp being what the closure holds:
         # mov rax, [rdx + 8]; xor ebx, ebx; mov ecx, 1
         ready_code = self._calling_stub(
-            "emuplugin.ready", b"\x48\x8b\x42\x08\x31\xdb\xb9\x01\0\0\0", ready
+            "emuplugin.ready", b"\x48\x8b\x42\x08\x31\xdb\xb9\x01\0\0\0", "ready"
         )
         # For gopark, which calls them once the goroutine is parked:
         # func(_ *g, next unsafe.Pointer) bool { ready((*g)(next), 0, true); return true }
         # mov rax, rbx; xor ebx, ebx; mov ecx, 1 ... mov eax, 1
         handoff_code = self._calling_stub(
-            "emuplugin.handoff", b"\x48\x89\xd8\x31\xdb\xb9\x01\0\0\0", ready, _RETURN_TRUE
+            "emuplugin.handoff", b"\x48\x89\xd8\x31\xdb\xb9\x01\0\0\0", "ready", _RETURN_TRUE
         )
         # func(_ *g, fn unsafe.Pointer) bool { newproc((*funcval)(fn)); return true }
-        spawn_code = self._calling_stub("emuplugin.spawn", b"\x48\x89\xd8", newproc, _RETURN_TRUE)
+        spawn_code = self._calling_stub("emuplugin.spawn", b"\x48\x89\xd8", "newproc", _RETURN_TRUE)
         #: The function that the runtime reads clocks with; 0 where only the kernel knows the time.
         self.clock = 0
-        if clock is not None:
-            code = clock_gettime(clock)
+        if clock:
+            code = clock_gettime(_AHEAD)
+            self._leave_hole(code.index(struct.pack("<Q", _AHEAD)), "clock")
             self.clock = self._place("emuplugin.clock_gettime", code, ((len(code), 0),))
         #: Functions that are called by name, like those of the plugins.
         self.symbols = {stub.name: self._place(*stub) for stub in map_stubs()}
         self._values = struct.pack("<QQQQQQ", self.idle, 0, ready_code, 0, handoff_code, spawn_code)
 
-    def place(self, space: AddressSpace, memory: Memory, layout: Layout) -> None:
+    def place(self, space: AddressSpace, memory: Memory, layout: Layout, targets: Targets) -> None:
         """Put it into memory."""
+        code, values = bytearray(self._code), targets._asdict()
+        for offset, name in self._holes:
+            struct.pack_into("<Q", code, offset, values[name])
         # Present from the start: a call that returns into a page fault would leave that behind.
         executable = PROT_READ | PROT_EXEC
         space.map(STUBS_BASE, PAGE_SIZE, executable, "[emuplugin stubs]", populate=True)
         space.map(_TABLES, 4 * PAGE_SIZE, PROT_READ | PROT_WRITE, "[emuplugin tables]")
-        memory.write(STUBS_BASE, self._code)
+        memory.write(STUBS_BASE, code)
         memory.write(_TABLES, self._values)
         memory.write(_MODULE, self._module.content(layout))
 
@@ -154,7 +172,11 @@ class Stubs:
         self._code += code + HLT * (-len(code) % 16)
         return address
 
-    def _call_stub(self, room: int, morestack: int) -> CallStub:
+    def _leave_hole(self, offset: int, target: str) -> None:
+        """There is one in the code that is placed next."""
+        self._holes.append((len(self._code) + offset, target))
+
+    def _call_stub(self, room: int) -> CallStub:
         # entry:  lea r12, [rsp - frame]; cmp r12, [r14 + 16]; jbe grow
         # ready:  hlt
         # back:   hlt
@@ -162,26 +184,31 @@ class Stubs:
         frame = room + 8  # and the slot of a saved frame pointer
         start = STUBS_BASE + len(self._code)
         check = b"\x4c\x8d\xa4\x24" + struct.pack("<i", -frame) + b"\x4d\x3b\x66\x10"
-        code = (
-            check
-            + b"\x76\x02"
-            + HLT
-            + HLT
-            + b"\x48\xb8"
-            + struct.pack("<Q", morestack)
-            + b"\xff\xd0"
-        )
+        code = check + b"\x76\x02" + HLT + HLT + b"\x48\xb8"
+        self._leave_hole(len(code), "morestack")
+        code += _HOLE + b"\xff\xd0"
         code += b"\xeb" + struct.pack("<b", -(len(code) + 2))
         ready, back = len(check) + 2, len(check) + 3
         frames = ((back, 0), (back + 1, frame), (len(code), 0))
         self._place(f"emuplugin.call{room}", code, frames)
         return CallStub(room, frame, start, start + ready, start + back)
 
-    def _calling_stub(self, name: str, load: bytes, target: int, leave: bytes = b"") -> int:
+    def _calling_stub(self, name: str, load: bytes, target: str, leave: bytes = b"") -> int:
         """A function that loads argument registers, calls ``target``, and returns."""
         # sub rsp, 32 (the callee's spill space); load; mov rdx, target; call rdx; add rsp, 32;
         # leave; ret
-        body = load + b"\x48\xba" + struct.pack("<Q", target) + b"\xff\xd2"
+        body = load + b"\x48\xba" + _HOLE + b"\xff\xd2"
+        self._leave_hole(4 + len(load) + 2, target)
         code = b"\x48\x83\xec\x20" + body + b"\x48\x83\xc4\x20" + leave + b"\xc3"
         inside = 4 + len(body) + 4
         return self._place(name, code, ((4, 0), (inside, 32), (len(code), 0)))
+
+
+@cache
+def stubs(*, clock: bool) -> Stubs:
+    """The module, with or without a clock; made once."""
+    return Stubs(clock=clock)
+
+
+# What nearly every machine needs is made when this is imported.
+stubs(clock=True)

@@ -25,6 +25,7 @@ from emuplugin.runtime_shims.kernel.outside import Outside
 from emuplugin.runtime_shims.kernel.watchdog import Watchdog
 from emuplugin.runtime_shims.layouts import Layout
 from emuplugin.runtime_shims.roots import Returned
+from emuplugin.runtime_shims.stubs import Stubs
 
 #: Never change.
 CONSTANT = (
@@ -36,7 +37,7 @@ CONSTANT = (
 #: Of the host: a machine keeps its own, another one gets new ones.
 HOSTS = (Watchdog, Outside, DirFdCalls, PathCalls, WeakValueDictionary, Returned)
 #: Read-only, but for what they remember of what they have read: shared.
-SHARED = (Image, Layout)
+SHARED = (Image, Layout, Stubs)
 #: Classes of this package are a machine's own. Those of our other packages are not looked into: the
 #: processor and memory keep their state themselves, and all else is not the program's.
 OWN = "emuplugin.runtime_shims."
