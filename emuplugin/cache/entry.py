@@ -12,13 +12,13 @@ anything else is no entry.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, BinaryIO, NamedTuple
 
-from emuplugin.cpu.host_pages import PAGE_SHIFT, PAGE_SIZE, is_supported, same
+from emuplugin.cpu.host_pages import PAGE_SHIFT, PAGE_SIZE, address_of, is_supported, same
 from emuplugin.cpu.page_store import PageStore, Run
 from emuplugin.cpu.physical import PhysicalMemory
 from emuplugin.elf.digest import new_digest
@@ -41,14 +41,21 @@ class Pages(NamedTuple):
     parts: list[bytes | memoryview]
 
 
-def copies(memory: PhysicalMemory, contents: Iterable[tuple[int, bytes, int, int]] = ()) -> Pages:
-    """All runs of pages that are not zero, as they are now.
+class Known(NamedTuple):
+    """What may lie at a guest-physical address: bytes ``first`` to ``last`` of a whole that never
+    changes."""
 
-    ``contents`` are what may still lie there: guest-physical address, bytes, and the first and the
-    last but one of them. Where that is so they are no copies; it is most of a plugin.
-    """
+    address: int
+    whole: memoryview
+    first: int
+    last: int
+
+
+def copies(memory: PhysicalMemory, contents: Iterable[Known] = ()) -> Pages:
+    """All runs of pages that are not zero, as they are now. Where one of ``contents``, which lie
+    apart, is still there they are no copies; it is most of a plugin."""
     pages = Pages(memory.used(), [])
-    known = sorted(contents)
+    known = sorted(contents, key=itemgetter(0))
     for start, count in pages.runs:
         at, end = start << PAGE_SHIFT, (start + count) << PAGE_SHIFT
         while at < end:
@@ -59,25 +66,21 @@ def copies(memory: PhysicalMemory, contents: Iterable[tuple[int, bytes, int, int
 
 
 def _next(
-    memory: PhysicalMemory, at: int, end: int, known: Sequence[tuple[int, bytes, int, int]]
+    memory: PhysicalMemory, at: int, end: int, known: Sequence[Known]
 ) -> tuple[int, memoryview | None]:
     """Up to where the next part reaches, and what is there, if it is known."""
-    for address, content, first, last in known:
+    for address, whole, first, last in known:
         stop = min(address + last - first, end)
         if at < address:
             return min(address, end), None
         if at < stop:
             to = min(at + _PART, stop)
             begin = first + at - address
-            if not _is_there(memory, at, to - at, content, begin):
-                return to, None
-            return to, memoryview(content)[begin : begin + to - at]
+            there = memory.pointer + at
+            if is_supported() and same(there, address_of(whole) + begin, to - at):
+                return to, whole[begin : begin + to - at]
+            return to, None
     return end, None
-
-
-def _is_there(memory: PhysicalMemory, at: int, size: int, content: bytes, first: int) -> bool:
-    there = ctypes.cast(ctypes.c_char_p(content), ctypes.c_void_p).value or 0
-    return is_supported() and same(memory.pointer + at, there + first, size)
 
 
 def write(file: BinaryIO, description: Mapping[str, Any], pages: Pages) -> None:

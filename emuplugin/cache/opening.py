@@ -25,7 +25,7 @@ from emuplugin.runtime_shims.program import Module, Program
 from emuplugin.sandbox import Sandbox
 from emuplugin.snapshots.saved import NotSavedError, load, load_build_info, save
 
-from .entry import BadEntryError, Pages, check_pages, copies, read, write
+from .entry import BadEntryError, Known, Pages, check_pages, copies, read, write
 from .folder import CacheFolder, Link, Stamp
 from .key import OURS, key_of, link_of
 from .writer import writer
@@ -169,17 +169,15 @@ def keep(program: Program, path: str, sandbox: Sandbox) -> Callable[[], str]:
     return writer.write(name, partial(_write, where, kept))
 
 
-def _contents(module: Module) -> Iterator[tuple[int, bytes, int, int]]:
+def _contents(module: Module) -> Iterator[Known]:
     """What of a plugin's file was mapped where nothing is written to, unless the guest has changed
     that: see :func:`copies`."""
     image = module.image
-    content = image.file.data.obj
-    if not isinstance(content, bytes):
-        return
     for segment in image.file.segments:
         if not segment.writable:
             at = module.runtime.memory.physical(image.base + segment.vaddr, 1)
-            yield at, content, segment.offset, segment.offset + segment.filesz
+            end = segment.offset + segment.filesz
+            yield Known(at, image.file.data, segment.offset, end)
 
 
 class _Keeping(NamedTuple):

@@ -59,6 +59,14 @@ def same(address: int, other: int, size: int) -> bool:
     return not _libc().memcmp(address, other, size)
 
 
+def address_of(view: memoryview) -> int:
+    """Where the bytes begin that a view of all of them shows."""
+    whole = view.obj
+    if isinstance(whole, bytes):
+        return ctypes.cast(ctypes.c_char_p(whole), ctypes.c_void_p).value or 0
+    return ctypes.addressof(ctypes.c_char.from_buffer(whole))
+
+
 def leave_size_alone() -> None:
     """From now on :func:`small_pages` does nothing, in a process that may not ask for it."""
     _sized.clear()

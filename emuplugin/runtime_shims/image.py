@@ -64,32 +64,15 @@ def map_image(
     if base is None:
         raise OpenError("no room in the address space for another plugin")
     try:
-        area = space.map(base, size, PROT_READ | PROT_WRITE, file.path)
+        relocations = _fill(process, file, base, resolve, first=first)
     except NoMemoryError:
-        raise OpenError(_no_memory(size)) from None
-    assert area.physical is not None
-    space.physical.expect_filled(area.physical, size)
-    content = space.physical.bytes[area.physical : area.physical + size]
-    for segment in file.segments:
-        data = file.data[segment.offset : segment.offset + segment.filesz]
-        content[segment.vaddr : segment.vaddr + segment.filesz] = data
-    try:
-        relocations = relocate(
-            file,
-            content,
-            base,
-            resolve,
-            tls_offset=TLS_G,
-            scope_first=not first,
-            resolve_tls=_thread_local,
-            in_bulk=Relocator(process.engine, base, LOADER_PAGES),
-        )
+        space.unmap(base, size)
+        raise OpenError(
+            f"the file needs {size} bytes of memory, more than the machine has"
+        ) from None
     except OpenError:
         space.unmap(base, size)
         raise
-    except NoMemoryError:
-        space.unmap(base, size)
-        raise OpenError(_no_memory(size)) from None
     for segment in file.segments:
         _protect(space, base, segment)
     relro = file.relro
@@ -98,8 +81,36 @@ def map_image(
     return Image(file, base, size, relocations)
 
 
-def _no_memory(size: int) -> str:
-    return f"the file needs {size} bytes of memory, more than the machine has"
+def _fill(
+    process: Process,
+    file: ElfFile,
+    base: int,
+    resolve: Callable[[str], int | None],
+    *,
+    first: bool,
+) -> Mapping[str, int]:
+    """Map it, writable, copy what is in the file, and relocate. How many relocations there were of
+    each kind. Raises NoMemoryError too."""
+    space = process.space
+    area = space.map(base, file.memory_size, PROT_READ | PROT_WRITE, file.path)
+    assert area.physical is not None
+    content = space.physical.bytes[area.physical : area.physical + file.memory_size]
+    filled = max(segment.vaddr + segment.filesz for segment in file.segments)
+    space.physical.expect_filled(area.physical, filled)
+    for segment in file.segments:
+        start, size = segment.vaddr, segment.filesz
+        space.provide(base + start, size)
+        content[start : start + size] = file.data[segment.offset : segment.offset + size]
+    return relocate(
+        file,
+        content,
+        base,
+        resolve,
+        tls_offset=TLS_G,
+        scope_first=not first,
+        resolve_tls=_thread_local,
+        in_bulk=Relocator(process.engine, base, LOADER_PAGES),
+    )
 
 
 def _thread_local(name: str) -> int | None:

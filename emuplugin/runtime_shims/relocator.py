@@ -21,6 +21,9 @@ from emuplugin.elf.relocation_kinds import WORDS
 from emuplugin.elf.relocations import Bulk
 
 _ENTRY, _WORD = 24, 8
+# The engine makes its TLB larger if it finds it full, and then takes longer for each new page of
+# code. So it is emptied in between.
+_AT_ONCE = 3000
 # RSI is where the next relocation lies and RDI the end of the table, RBX the base; R8 and R9D are
 # the symbols and their number, R10 is the lowest target and R11 how far behind it the highest is.
 # R14D and R15D have a bit for each kind of relocation and type of symbol that is plain. R12 is
@@ -78,19 +81,17 @@ _REGISTERS = (
 
 
 class Relocator:
-    """Applies the plain relocations of a file that is mapped, writable, at ``base``. While it is at
-    work it has two pages at ``place``: its code, and what it notes."""
+    """Applies the plain relocations of a file that is mapped at ``base``: writable, and present as
+    far as the file fills it. While it is at work it has two pages at ``place``: its code, and what
+    it notes."""
 
     def __init__(self, engine: Engine, base: int, place: int) -> None:
         self._engine, self._space = engine, engine.space
         self._base, self._place, self._notes = base, place, place + PAGE_SIZE
 
     def __call__(self, bulk: Bulk) -> list[int]:
-        """Raises NoMemoryError, before anything is written."""
+        """Raises NoMemoryError."""
         space, engine, place = self._space, self._engine, self._place
-        for address, count in (*bulk.tables, (bulk.symbols, bulk.symbol_count)):
-            space.provide(self._base + address, count * _ENTRY)
-        space.provide(self._base + bulk.low, bulk.end - bulk.low)
         code = space.map(place, PAGE_SIZE, PROT_READ | PROT_EXEC, populate=True)
         notes = space.map(self._notes, PAGE_SIZE, PROT_READ | PROT_WRITE, populate=True)
         assert code.physical is not None
@@ -116,9 +117,10 @@ class Relocator:
             start = at = base + address
             end = start + count * _ENTRY
             while at < end:
-                registers.values[:] = [at, end, *fixed]
+                registers.values[:] = [at, min(end, at + _AT_ONCE * _ENTRY), *fixed]
                 registers.store()
                 self._run()
+                self._engine.adapt()
                 at, _, noted, *_ = registers.load()
                 found = words[notes : notes + ((noted - self._notes) >> 3)]
                 left += [before + (entry - start) // _ENTRY for entry in found]

@@ -138,7 +138,9 @@ class Stubs:
         # Present from the start: a call that returns into a page fault would leave that behind.
         executable = PROT_READ | PROT_EXEC
         space.map(STUBS_BASE, PAGE_SIZE, executable, "[emuplugin stubs]", populate=True)
-        space.map(_TABLES, 4 * PAGE_SIZE, PROT_READ | PROT_WRITE, "[emuplugin tables]")
+        space.map(
+            _TABLES, 4 * PAGE_SIZE, PROT_READ | PROT_WRITE, "[emuplugin tables]", populate=True
+        )
         memory.write(STUBS_BASE, code)
         memory.write(_TABLES, self._values)
         memory.write(_MODULE, self._module.content(layout))

@@ -59,12 +59,36 @@ class Table(NamedTuple):
 
     def nearest(self, patch: int) -> list[Layout]:
         """The layout of that patch release; if it was not measured, those next above and below."""
-        patches = {patch_number(release): layout for release, layout in self.layouts.items()}
-        if patch in patches:
-            return [patches[patch]]
+        patches = {patch_number(release): release for release in self.layouts}
         above = [patches[number] for number in patches if number > patch][:1]
         below = [patches[number] for number in patches if number < patch][-1:]
-        return above + below
+        wanted = [patches[patch]] if patch in patches else above + below
+        return [self.layouts[release] for release in wanted]
+
+
+class _Releases(Mapping[str, Layout]):
+    """Layouts by release, ascending, put together when they are asked for."""
+
+    def __init__(self, reference: str, parts: Parts, changes: Mapping[str, Parts]) -> None:
+        self._parts, self._changes = parts, changes
+        self._names = sorted((reference, *changes), key=patch_number)
+        self._made = {reference: Layout(reference, **parts)}
+
+    def __getitem__(self, release: str) -> Layout:
+        layout = self._made.get(release)
+        if layout is None:
+            layout = Layout(release, **_apply(self._parts, self._changes[release]))
+            self._made[release] = layout
+        return layout
+
+    def __contains__(self, release: object) -> bool:
+        return release in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 @cache
@@ -128,10 +152,7 @@ def read_table(text: str | bytes) -> Table:
     content = json.loads(text)
     reference = content.pop("reference")
     releases = content.pop("releases")
-    layouts = {reference: Layout(reference, **content)}
-    for release, changes in releases.items():
-        layouts[release] = Layout(release, **_apply(content, changes))
-    return Table(reference, dict(sorted(layouts.items(), key=lambda item: patch_number(item[0]))))
+    return Table(reference, _Releases(reference, content, releases))
 
 
 def write_table(table: Table) -> str:
