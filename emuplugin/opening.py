@@ -135,7 +135,7 @@ def _find(
 def _look(path: str, sandbox: Sandbox | None) -> ElfFile | Kept:
     """What the cache has for a sandbox, if one is given; else the file."""
     kept = None if sandbox is None else find(path, sandbox)
-    return ElfFile.open(path) if kept is None else kept
+    return ElfFile.open(path, in_parts=True) if kept is None else kept
 
 
 def reopen(machine: Machine, plugin: Plugin) -> None:

@@ -23,7 +23,7 @@ from emuplugin.errors import CorruptDataError, EmulationError, OpenError
 from emuplugin.runtime_shims.process import Process
 from emuplugin.runtime_shims.program import Module, Program
 from emuplugin.sandbox import Sandbox
-from emuplugin.snapshots.saved import NotSavedError, load, load_build_info, save
+from emuplugin.snapshots.saved import NotSavedError, finish, load, load_build_info, save
 
 from .entry import BadEntryError, Known, Pages, check_pages, copies, read, write
 from .folder import CacheFolder, Link, Stamp
@@ -157,7 +157,9 @@ def keep(program: Program, path: str, sandbox: Sandbox) -> Callable[[], str]:
         reason = str(error)
         return lambda: reason
     (module,) = program.modules
+    name = link_of(path, sandbox, files=description["looked at files"])
     kept = _Keeping(
+        name,
         path,
         sandbox,
         module.image.file,
@@ -165,7 +167,6 @@ def keep(program: Program, path: str, sandbox: Sandbox) -> Callable[[], str]:
         description,
         copies(program.process.physical, _contents(module)),
     )
-    name = link_of(path, sandbox, files=description["looked at files"])
     return writer.write(name, partial(_write, where, kept))
 
 
@@ -177,12 +178,13 @@ def _contents(module: Module) -> Iterator[Known]:
         if not segment.writable:
             at = module.runtime.memory.physical(image.base + segment.vaddr, 1)
             end = segment.offset + segment.filesz
-            yield Known(at, image.file.data, segment.offset, end)
+            yield Known(at, image.file.so_far, segment.offset, end)
 
 
 class _Keeping(NamedTuple):
-    """What an entry is made of."""
+    """What an entry is made of, and the link to it."""
 
+    name: str
     path: str
     sandbox: Sandbox
     file: ElfFile
@@ -198,16 +200,16 @@ def _write(where: CacheFolder, kept: _Keeping) -> str:
         contents = new_digest(file.data).hexdigest()
         files = kept.description["looked at files"]
         entry = key_of(kept.path, contents, kept.sandbox, files=files)
-        whole = {"entry": entry, **kept.about, "description": kept.description}
+        whole = {"entry": entry, **kept.about, "description": finish(kept.description)}
         pages = where.keep(entry, lambda out: write(out, whole, kept.pages))
         stamp = Stamp.of(os.stat(kept.path))
         if file.status is None or stamp != Stamp.of(file.status):
             return "the file was changed meanwhile"
         # The entry is what we have just written, so it was looked at.
         link = Link(contents, entry, stamp, file.looked, pages, pages.settled)
-        where.link(link_of(kept.path, kept.sandbox, files=files), link)
+        where.link(kept.name, link)
         if where.engine(OURS) is None:
             where.keep_engine(OURS, internals())
-    except OSError as error:
+    except (OSError, OpenError) as error:
         return f"the cache cannot be written: {error}"
     return ""

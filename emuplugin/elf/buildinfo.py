@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -19,6 +20,8 @@ _HEADER_SIZE: Final = 32
 _FLAGS_AT: Final = 15
 _FLAG_INLINE: Final = 2
 _FRAME: Final = 16
+# How a toolchain's name begins.
+_VERSIONS: Final = ("go", "devel")
 _VERSION: Final = re.compile(r"\bgo(\d+\.\d+)")
 _ESCAPE: Final = re.compile(
     r"\\(?:([abfnrtv\\'\"])|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3}))"
@@ -70,25 +73,41 @@ def find_build_info(file: ElfFile) -> BuildInfo | None:
     UnsupportedGoVersionError when Go 1.17 or earlier wrote it.
 
     It lies in section ``.go.buildinfo``; without section headers it is searched, as the
-    toolchain does, in the writable segments (``debug/buildinfo: searchMagic``).
+    toolchain does, in the writable segments (``debug/buildinfo: searchMagic``). That is done too
+    where section headers would have to be waited for; what is found must then make sense, for
+    programs may hold the magic for other reasons.
     """
+    if not file.is_whole:
+        for place, at in _search(_segments(file)):
+            with suppress(FormatError, UnsupportedGoVersionError):
+                info = _parse_blob(place, at)
+                if info.go_version.startswith(_VERSIONS):
+                    return info
     if ".go.buildinfo" in file.sections:
-        places = [file.section(".go.buildinfo")]
+        places: Iterable[memoryview] = (file.section(".go.buildinfo"),)
     else:
-        places = [
-            file.read_vaddr(s.vaddr, s.filesz) for s in file.segments if s.writable and s.filesz
-        ]
-        starts = [s.vaddr for s in file.segments if s.writable and s.filesz]
-        # Alignment is that of addresses, and a segment need not begin at a multiple of it.
-        places = [p[-v % _ALIGN :] for p, v in zip(places, starts, strict=True)]
+        places = _segments(file)
+    for place, at in _search(places):
+        return _parse_blob(place, at)
+    return None
+
+
+def _segments(file: ElfFile) -> Iterator[memoryview]:
+    for segment in file.segments:
+        if segment.writable and segment.filesz:
+            # Alignment is that of addresses, and a segment need not begin at a multiple of it.
+            yield file.content(segment)[-segment.vaddr % _ALIGN :]
+
+
+def _search(places: Iterable[memoryview]) -> Iterator[tuple[bytes, int]]:
+    """Where the magic is."""
     for place in places:
         data = bytes(place)
         at = data.find(MAGIC)
-        while at >= 0 and at % _ALIGN:
+        while at >= 0:
+            if not at % _ALIGN:
+                yield data, at
             at = data.find(MAGIC, at + 1)
-        if at >= 0:
-            return _parse_blob(data, at)
-    return None
 
 
 def _parse_blob(data: bytes, at: int) -> BuildInfo:

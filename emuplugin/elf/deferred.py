@@ -11,7 +11,7 @@ from emuplugin.elf.digest import new_digest
 from emuplugin.elf.file import ElfFile
 from emuplugin.errors import OpenError
 
-_OF_CONTENTS = frozenset(("data", "header", "program_headers", "segments"))
+_OF_CONTENTS = frozenset(("_view", "_rest", "header", "program_headers", "segments"))
 
 
 class DeferredFile(ElfFile):

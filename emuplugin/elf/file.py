@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import mmap
 import os
-import stat
 import time
 from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import Final
 
 from emuplugin.elf.buildinfo import BuildInfo, find_build_info
@@ -25,15 +23,15 @@ from emuplugin.elf.constants import (
     PT_INTERP,
     PT_TLS,
 )
+from emuplugin.elf.contents import Rest, read
 from emuplugin.elf.dynamic import Dynamic
-from emuplugin.elf.header import HEADER_SIZE, parse_header
+from emuplugin.elf.header import parse_header
 from emuplugin.elf.relocation_table import RelocationTable
 from emuplugin.elf.sections import Section, check_section_headers, parse_sections, section_data
 from emuplugin.elf.segments import Segment, check_loadable, parse_segments, round_up
 from emuplugin.elf.symbols import SymbolTable, read_string
-from emuplugin.errors import FormatError, OpenError, PathError, TruncatedError
+from emuplugin.errors import FormatError, OpenError
 
-MAX_FILE_SIZE: Final = 1 << 31
 _MAX_INIT_FUNCTIONS: Final = 1 << 16
 _WORD: Final = 8
 
@@ -54,18 +52,27 @@ class ElfFile:
     status: os.stat_result | None = None
     looked = 0
 
-    def __init__(self, data: bytes | bytearray | mmap.mmap | memoryview, path: str = "") -> None:
+    def __init__(
+        self,
+        data: bytes | bytearray | mmap.mmap | memoryview,
+        path: str = "",
+        *,
+        rest: Rest | None = None,
+    ) -> None:
+        """``rest`` waits until what lies behind the segments is in ``data``, too."""
         self.path = path
-        self.data = memoryview(data).toreadonly()
-        self.header = parse_header(self.data)
-        self.program_headers = parse_segments(self.data, self.header)
-        self.segments = check_loadable(self.program_headers, len(self.data))
+        self._view = memoryview(data).toreadonly()
+        self._rest = rest
+        self.header = parse_header(self._view)
+        self.program_headers = parse_segments(self._view, self.header)
+        self.segments = check_loadable(self.program_headers, len(self._view))
         """The PT_LOAD segments, ascending by address, page-disjoint."""
-        check_section_headers(self.header, len(self.data))
+        check_section_headers(self.header, len(self._view))
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> ElfFile:
-        """Read the regular file at ``path``.
+    def open(cls, path: str | os.PathLike[str], *, in_parts: bool = False) -> ElfFile:
+        """Read the regular file at ``path``; with ``in_parts`` only so far that it can be mapped,
+        while the rest is read beside.
 
         Raises PathError when there is none or it can't be read, and what the constructor
         raises. The errors carry ``path``.
@@ -73,16 +80,34 @@ class ElfFile:
         name = os.fspath(path)
         looked = time.time_ns()
         try:
-            data, status = _read(name)
-            file = cls(data, name)
+            data, status, rest = read(name, in_parts=in_parts)
+            file = cls(data, name, rest=rest)
             file.status, file.looked = status, looked
             return file
         except OpenError as error:
             error.path = error.path or name
             raise
 
+    @property
+    def data(self) -> memoryview:
+        """All bytes. Waits for them, and raises OpenError if they did not come."""
+        if self._rest is not None:
+            self._rest()
+            self._rest = None
+        return self._view
+
+    @property
+    def so_far(self) -> memoryview:
+        """:attr:`data`, where what lies behind the segments may not have come yet."""
+        return self._view
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing has to be waited for."""
+        return self._rest is None
+
     def __repr__(self) -> str:
-        return f"ElfFile({self.path!r}, {len(self.data)} bytes, {len(self.segments)} segments)"
+        return f"ElfFile({self.path!r}, {len(self._view)} bytes, {len(self.segments)} segments)"
 
     # --- memory -----------------------------------------------------------------------------
 
@@ -131,6 +156,10 @@ class ElfFile:
         """The PT_LOAD segment whose memory holds all ``size`` bytes at ``vaddr``."""
         return next((s for s in self.segments if s.holds(vaddr, size)), None)
 
+    def content(self, segment: Segment) -> memoryview:
+        """What the file puts at the start of a segment."""
+        return self._view[segment.offset : segment.offset + segment.filesz]
+
     def read_vaddr(self, vaddr: int, size: int) -> memoryview:
         """``size`` bytes that the file puts at ``vaddr``, before relocation.
 
@@ -140,14 +169,14 @@ class ElfFile:
         for s in self.segments:
             if s.vaddr <= vaddr and size >= 0 and vaddr + size <= s.vaddr + s.filesz:
                 start = s.offset + vaddr - s.vaddr
-                return self.data[start : start + size]
+                return self._view[start : start + size]
         raise FormatError(f"nothing in the file for the {size} bytes at address {vaddr:#x}")
 
     def read_from(self, vaddr: int) -> memoryview:
         """All bytes that the file puts at ``vaddr`` and after it in the same segment."""
         for s in self.segments:
             if s.vaddr <= vaddr < s.vaddr + s.filesz:
-                return self.data[s.offset + vaddr - s.vaddr : s.offset + s.filesz]
+                return self._view[s.offset + vaddr - s.vaddr : s.offset + s.filesz]
         raise FormatError(f"nothing in the file at address {vaddr:#x}")
 
     # --- dynamic linking --------------------------------------------------------------------
@@ -247,38 +276,3 @@ class ElfFile:
         """Whether Go's build info says ``-buildmode=plugin``."""
         info = self.build_info
         return info is not None and info.settings.get("-buildmode") == "plugin"
-
-
-def _read(name: str) -> tuple[bytes, os.stat_result]:
-    """The whole of a regular file, whose header is checked before the rest is read, and what it was
-    before that."""
-    if not name or "\0" in name:
-        raise PathError("realpath failed: the path is empty or holds a null character")
-    try:
-        with open(name, "rb", buffering=0, opener=_open_without_waiting) as file:
-            status = os.fstat(file.fileno())
-            if stat.S_ISDIR(status.st_mode):
-                raise PathError("cannot read file data: Is a directory")
-            if not stat.S_ISREG(status.st_mode):
-                raise PathError("cannot read file data: not a regular file")
-            parse_header(file.read(HEADER_SIZE))
-            if status.st_size > MAX_FILE_SIZE:
-                raise FormatError(f"file too large: {status.st_size} bytes")
-            file.seek(0)
-            data = file.readall()
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise PathError(f"realpath failed: {error.strerror}") from error
-    except IsADirectoryError as error:
-        raise PathError("cannot read file data: Is a directory") from error
-    except OSError as error:
-        if Path(name).is_dir():  # Windows says: permission denied
-            raise PathError("cannot read file data: Is a directory") from error
-        raise PathError(f"cannot open shared object file: {error.strerror}") from error
-    if len(data) < status.st_size:
-        raise TruncatedError("file too short: it shrank while it was read")
-    return data, status
-
-
-def _open_without_waiting(name: str, flags: int) -> int:
-    # A named pipe without a writer would block the open for ever; Windows has neither.
-    return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))

@@ -38,8 +38,7 @@ class Image:
         self.file = file
         data = bytearray(file.memory_size)
         for segment in file.segments:
-            content = file.data[segment.offset : segment.offset + segment.filesz]
-            data[segment.vaddr : segment.vaddr + segment.filesz] = content
+            data[segment.vaddr : segment.vaddr + segment.filesz] = file.content(segment)
         self._imports: dict[str, int] = {}
         self._end = self.most = len(data)
         self._data = memoryview(data)

@@ -100,7 +100,7 @@ def _fill(
     for segment in file.segments:
         start, size = segment.vaddr, segment.filesz
         space.provide(base + start, size)
-        content[start : start + size] = file.data[segment.offset : segment.offset + size]
+        content[start : start + size] = file.content(segment)
     return relocate(
         file,
         content,

@@ -60,7 +60,7 @@ class Noting:
 def in_guest(engine: Engine, file: ElfFile) -> tuple[Any, list[int] | None]:
     """The image, and what was left to Python."""
     space, size = engine.space, file.memory_size
-    area = space.map(IMAGE_BASE, size, PROT_READ | PROT_WRITE)
+    area = space.map(IMAGE_BASE, size, PROT_READ | PROT_WRITE, populate=True)
     assert area.physical is not None
     image = space.physical.bytes[area.physical : area.physical + size]
     image[:] = map_image(file)

@@ -7,7 +7,7 @@ objects of the kernel that refer to each other (``objects``), among them open fi
 changed in the file tree (``tree``). Nothing of the host's comes from the cache.
 """
 
-from .program import load, load_build_info, save
+from .program import finish, load, load_build_info, save
 from .reasons import NotSavedError
 
-__all__ = ["NotSavedError", "load", "load_build_info", "save"]
+__all__ = ["NotSavedError", "finish", "load", "load_build_info", "save"]

@@ -32,9 +32,9 @@ _RANDOM = struct.Struct("<625I")
 
 
 def save(program: Program) -> dict[str, Any]:
-    """The program as what JSON can hold, without its memory: nothing in it changes when the program
-    goes on. ``looked at files`` says whether it may have seen what is in the sandbox's. Raises
-    NotSavedError."""
+    """The program as what JSON can hold (with :func:`finish`), without its memory: nothing in it
+    changes when the program goes on. ``looked at files`` says whether it may have seen what is in
+    the sandbox's. Raises NotSavedError."""
     check(program)
     process, (module,) = program.process, program.modules
     engine, kernel, image = process.engine, process.kernel, module.image
@@ -63,7 +63,7 @@ def save(program: Program) -> dict[str, Any]:
         "caller": [[*program.caller.hosts], program.caller.g, program.caller.waited],
         "monitor": program.boot.monitor.state,
         "boot": [program.boot.next, program.boot.g0],
-        "told": [_text(program.boot_steps), _text(map(astuple, module.init_trace))],
+        "told": [[*program.boot_steps], [*module.init_trace]],
         "roots": program.roots.state,
         "executed": engine.stops.keep(),
         "clock": kernel.clock.slept_for,
@@ -75,6 +75,12 @@ def save(program: Program) -> dict[str, Any]:
         "threads": threads,
         "space": save_space(process.space),
     }
+
+
+def finish(saved: Mapping[str, Any]) -> dict[str, Any]:
+    """What takes its time, and can be done when the program goes on already."""
+    steps, inits = saved["told"]
+    return {**saved, "told": [_text(steps), _text(map(astuple, inits))]}
 
 
 def load(saved: Mapping[str, Any], process: Process, file: ElfFile, store: PageStore) -> Program:
