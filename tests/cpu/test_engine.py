@@ -196,7 +196,7 @@ def test_engines_that_several_threads_make_at_once() -> None:
 
     made: list[Processor] = []
     with ThreadPoolExecutor(4) as pool:
-        for _ in range(20):
+        for _ in range(10):
             made += pool.map(make, range(4))
             for processor in made[-2:]:
                 processor.close()
