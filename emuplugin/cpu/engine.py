@@ -24,35 +24,17 @@ from unicorn import x86_const
 from unicorn.unicorn_py3.unicorn import uclib
 
 from . import registers as reg
-from .address_space import PROT_READ, AddressSpace
+from .address_space import AddressSpace
 from .cpuid import cpuid
 from .engine_internals import stop_only_between_instructions, translations_far_away
 from .engine_probe import internals_of
 from .faults import Fault, FaultKind, classify
 from .host_pages import small_pages
-from .paging import WRITABLE
 from .port_io import ForbiddenInstruction, forbid
-from .registers import ENTER, Batch, write_system_registers
+from .registers import ENTER, Batch
 from .stops import Stops, stops
+from .user_mode import enter_user_mode
 
-# Flat segments for 64-bit code and data in ring 0 and ring 3 (Intel SDM vol. 3A, 3.4.5).
-_GDT = (
-    0,
-    0,
-    0x00AFFB000000FFFF,  # 0x10 | 3: user code
-    0x00CFF3000000FFFF,  # 0x18 | 3: user data
-    0x00AF9B000000FFFF,
-    0x00CF93000000FFFF,
-)
-_USER_CS, _USER_SS = 0x13, 0x1B
-_IRETQ = b"\x48\xcf"
-_HLT = b"\xf4"
-_MSR_EFER = 0xC0000080
-_EFER_SCE_LME_LMA_NXE = 0xD01
-_CR0_PE_MP_ET_NE_WP_PG = 0x80010033
-# TSD: RDTSC would read the host's counter, so it is left to the kernel, as a fault.
-_CR4_TSD_PAE_OSFXSR_OSXMMEXCPT = 0x624
-_RFLAGS_IF = 0x202
 #: CR2 holds this between runs, so that any other value means a page fault there.
 _NO_FAULT = 0x5EED_0000_0000_5EED
 _INSN_SYSCALL = x86_const.UC_X86_INS_SYSCALL
@@ -132,7 +114,10 @@ class Engine:
         self._cpuid_registers = Batch(self.handle, (reg.RAX, reg.RBX, reg.RCX, reg.RDX))
         space.flush_tlb = self._flush_tlb
         space.flush_code = self._flush_code
-        self._enter_user_mode(system_page)
+        self._cr2.store()
+        enter_user_mode(self._uc, space, system_page)
+        self._forget_page_fault()
+        self.adapt()
         #: How runs are stopped, and how many instructions have run.
         with _PLACING:
             self.stops: Stops = stops(self._uc, _TRANSLATIONS, internals)
@@ -270,11 +255,9 @@ class Engine:
     def settle(self) -> None:
         """Make the engine forget hooks that were removed. It does so at the end of a run; this one
         executes nothing. Only between runs."""
-        kept = self.stops.keep()
-        self._begin.value = self.rip
-        ENTER(self.handle, self._begin, self._begin, self._zero, self._no_count)
-        self.stops.show(kept)
-        self.stops.request()  # if one was requested, it is lost otherwise
+        with self.aside():
+            self._begin.value = self.rip
+            ENTER(self.handle, self._begin, self._begin, self._zero, self._no_count)
 
     def close(self) -> None:
         """Free the engine and its translations. The engine cannot be used afterwards."""
@@ -370,51 +353,6 @@ class Engine:
         at = area.physical + address - area.start
         end = min(at + size, area.physical + area.end - area.start)
         return bytes(self.space.physical.bytes[at:end])
-
-    # --- start ------------------------------------------------------------------------------
-
-    def _enter_user_mode(self, system_page: int) -> None:
-        """Switch paging on and drop to ring 3 with one ``iretq``, as a kernel starts a process."""
-        area = self.space.map(system_page, 4096, PROT_READ, "[system]")
-        assert area.physical is not None
-        physical = area.physical
-        words, content = self.space.physical.words, self.space.physical.bytes
-        # Until the iretq is done this page is the supervisor's, executable.
-        self.space.tables.map(system_page, physical, 1, WRITABLE)
-        content[physical : physical + 2] = _IRETQ
-        gdt = physical + 0x100
-        for index, descriptor in enumerate(_GDT):
-            words[(gdt >> 3) + index] = descriptor
-        landing = physical + 0x200
-        content[landing : landing + 1] = _HLT
-        frame = physical + 0x800
-        user = (system_page + 0x200, _USER_CS, _RFLAGS_IF, system_page + 0xF00, _USER_SS)
-        for index, value in enumerate(user):
-            words[(frame >> 3) + index] = value
-        write_system_registers(
-            self.handle,
-            gdt=(system_page + 0x100, 8 * len(_GDT) - 1),
-            cr3=self.space.tables.root,
-            cr4=_CR4_TSD_PAE_OSFXSR_OSXMMEXCPT,
-            msr=(_MSR_EFER, _EFER_SCE_LME_LMA_NXE),
-            cr0=_CR0_PE_MP_ET_NE_WP_PG,
-            rsp=system_page + 0x800,
-        )
-        self._cr2.store()
-        # The landing page is not the user's: the first user instruction faults there, and that
-        # proves the switch. Further faults bring the engine's exception state to where it stays.
-        for start in (system_page, system_page + 0x200, system_page + 0x200):
-            ENTER(self.handle, ctypes.c_uint64(start), self._zero, self._zero, self._no_count)
-        if (
-            self._uc.reg_read(x86_const.UC_X86_REG_CS) != _USER_CS
-            or self.rip != system_page + 0x200
-        ):
-            raise RuntimeError(
-                "the Unicorn engine did not reach ring 3; is this version supported?"
-            )
-        self._cr2.values[0] = _NO_FAULT
-        self._cr2.store()
-        self.adapt()
 
 
 def _no_kernel() -> None:

@@ -17,7 +17,6 @@ Where all this is, :mod:`engine_probe` finds out.
 from __future__ import annotations
 
 import ctypes
-import mmap
 import struct
 import sys
 from collections.abc import Iterator
@@ -28,6 +27,8 @@ from typing import NamedTuple
 import unicorn
 from unicorn.unicorn_py3.unicorn import uclib
 
+from emuplugin.private_memory import private_memory
+
 #: The four flags hook_insert, first_tb, no_exit_request, init_done lie side by side, in a word of
 #: their own, and are so when nothing was translated yet.
 FLAGS_AT_FIRST = b"\0\0\0\1"
@@ -36,7 +37,6 @@ FLAG_IN_WORD = 2
 _ON = b"\1"
 # Farther than a direct call reaches, and so many nearer places are taken at most.
 _FAR, _PLACES = 1 << 32, 64
-_NORESERVE = getattr(mmap, "MAP_NORESERVE", 0)
 
 
 class Translations(NamedTuple):
@@ -118,7 +118,7 @@ def translations_far_away(size: int) -> Iterator[None]:
     with ExitStack() as held:
         for length in (_FAR, *[size] * _PLACES) if sys.platform != "win32" else ():
             try:
-                place = mmap.mmap(-1, length, mmap.MAP_PRIVATE | mmap.MAP_ANON | _NORESERVE)
+                place = private_memory(length)
             except OSError:
                 break
             held.enter_context(place)

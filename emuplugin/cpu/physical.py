@@ -14,6 +14,8 @@ from bisect import insort
 from contextlib import suppress
 from itertools import pairwise
 
+from emuplugin.private_memory import private_memory
+
 from .host_pages import Pagemap, is_supported, map_file, map_zeros
 from .page_store import PageStore, Run, clip, cut, keep_as_bytes, keep_in_file, merge
 
@@ -21,9 +23,6 @@ PAGE_SIZE = 4096
 PAGE_SHIFT = 12
 # Guest-physical addresses must stay below 2**40 for Unicorn's x86 model.
 _MAX_SPAN = 1 << 39
-# Linux, asm-generic/mman.h; Python 3.11 does not name it. Without it the kernel refuses spans that
-# are larger than what the host has, though only touched pages cost memory.
-_MAP_NORESERVE = 0x4000
 # From this size on, giving pages back to the host is cheaper than writing zeros over them.
 _ADVISE_FROM = 1 << 16
 # How much is compared at once where content is copied back.
@@ -47,7 +46,7 @@ class PhysicalMemory:
 
     def __init__(self, span: int) -> None:
         self.span = min(span, _MAX_SPAN) & -PAGE_SIZE
-        self._map = _reserve(self.span)
+        self._map = private_memory(self.span)
         self._buffer = ctypes.c_char.from_buffer(self._map)  # the first of them
         self.pointer = ctypes.addressof(self._buffer)
         self.bytes = memoryview(self._map)
@@ -273,12 +272,3 @@ class PhysicalMemory:
             # away with that buffer; until then its pages go back to the host.
             if sys.platform == "linux":
                 self._map.madvise(mmap.MADV_DONTNEED)
-
-
-def _reserve(span: int) -> mmap.mmap:
-    if sys.platform == "win32":
-        return mmap.mmap(-1, span)
-    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-    if sys.platform == "linux":
-        flags |= _MAP_NORESERVE
-    return mmap.mmap(-1, span, flags=flags, prot=mmap.PROT_READ | mmap.PROT_WRITE)

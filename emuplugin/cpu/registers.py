@@ -7,7 +7,6 @@ so everything that runs often names its registers once, at import, and moves the
 from __future__ import annotations
 
 import ctypes
-import struct
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -71,33 +70,6 @@ GENERAL = (
 # functions: what is passed are ctypes objects of the right types.
 READ, WRITE = uclib["uc_reg_read_batch"], uclib["uc_reg_write_batch"]
 ENTER = uclib["uc_emu_start"]
-
-# In this order, and as the engine has them: struct uc_x86_mmr, two words, struct uc_x86_msr, two
-# words.
-_SYSTEM = (GDTR, CR3, CR4, MSR, CR0, RSP)
-_SYSTEM_VALUES = struct.Struct("<H6xQII QQ I4xQ QQ")
-_SYSTEM_OFFSETS = (0, 24, 32, 40, 56, 64)
-_SYSTEM_NUMBERS = (ctypes.c_int * len(_SYSTEM))(*_SYSTEM)
-_SystemPointers = ctypes.c_void_p * len(_SYSTEM)
-
-
-def write_system_registers(
-    handle: ctypes.c_void_p,
-    *,
-    gdt: tuple[int, int],
-    cr3: int,
-    cr4: int,
-    msr: tuple[int, int],
-    cr0: int,
-    rsp: int,
-) -> None:
-    """Write what a kernel sets up, in this order. ``gdt`` is a table's address and limit, ``msr``
-    the number of a register and its value."""
-    content = _SYSTEM_VALUES.pack(0, *gdt, 0, cr3, cr4, *msr, cr0, rsp)
-    values = ctypes.create_string_buffer(content, len(content))
-    start = ctypes.addressof(values)
-    pointers = _SystemPointers(*(start + offset for offset in _SYSTEM_OFFSETS))
-    WRITE(handle, _SYSTEM_NUMBERS, pointers, ctypes.c_int(len(_SYSTEM)))
 
 
 @cache

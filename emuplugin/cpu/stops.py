@@ -16,6 +16,8 @@ from typing import Protocol
 import unicorn
 from unicorn.unicorn_py3.unicorn import uclib
 
+from emuplugin.private_memory import private_memory
+
 from .accelerators import accelerator_code
 from .counting_code import (
     CELL,
@@ -200,9 +202,8 @@ class _CountedStops:
         for pair, original, entry in zip(cells.pairs, ORIGINALS, helpers.entries, strict=False):
             pair[0], pair[1] = original, self._code.address + entry
         cells.low, cells.span = min(ORIGINALS), max(ORIGINALS) - min(ORIGINALS)
-        # Memory that nobody has touched yet, and that is no other process's after a fork.
         size = 16 * TABLE_ENTRIES
-        self._table = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        self._table = private_memory(size)  # nobody has touched it: few need all of it
         cells.table = ctypes.addressof(ctypes.c_char.from_buffer(self._table))
         cells.table_end = cells.table + size
         self._no_key()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import stat
-import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
@@ -17,6 +15,7 @@ from emuplugin.beside import Beside
 from emuplugin.elf.header import parse_header
 from emuplugin.elf.segments import parse_segments
 from emuplugin.errors import FormatError, OpenError, PathError, TruncatedError
+from emuplugin.private_memory import private_memory
 
 MAX_FILE_SIZE: Final = 1 << 31
 # Of the first page, which holds the program headers, wherever linkers put them.
@@ -24,10 +23,6 @@ _START: Final = 4096
 # From so many bytes on that are not needed at once they are read beside.
 _WORTH_WHILE: Final = 1 << 18
 _SHRANK: Final = "file too short: it shrank while it was read"
-# Memory that is no other process's after a fork.
-_PRIVATE: Final = (
-    {} if sys.platform == "win32" else {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS}
-)
 #: Waits for something, and raises OpenError if it did not come.
 Rest = Callable[[], None]
 
@@ -54,7 +49,7 @@ def read(name: str, *, in_parts: bool) -> tuple[memoryview, os.stat_result, Rest
             file.seek(0)
             end = _end_of_segments(start) if in_parts else status.st_size
             if status.st_size - end >= _WORTH_WHILE:
-                room = memoryview(mmap.mmap(-1, status.st_size, **_PRIVATE))
+                room = memoryview(private_memory(status.st_size))
                 _fill(file, room[:end])
                 opened.pop_all()
                 rest = Beside(partial(_read_rest, file, room[end:])).outcome

@@ -74,7 +74,7 @@ class RelocationTable:
         """``r_offset``, an address in the image."""
         return memoryview(self._data).cast("Q")[0::3].tolist()
 
-    @property
+    @cached_property
     def types(self) -> bytes:
         """The ABI's number of each, in one byte: UnknownRelocationError for a larger one."""
         # Columns of bytes are much faster to have from bytes than from a view of them.
