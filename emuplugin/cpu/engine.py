@@ -115,7 +115,8 @@ class Engine:
         space.flush_tlb = self._flush_tlb
         space.flush_code = self._flush_code
         self._cr2.store()
-        enter_user_mode(self._uc, space, system_page)
+        # An address where no instruction of the guest is ever executed.
+        self._forbidden = enter_user_mode(self._uc, space, system_page)
         self._forget_page_fault()
         self.adapt()
         #: How runs are stopped, and how many instructions have run.
@@ -254,10 +255,10 @@ class Engine:
 
     def settle(self) -> None:
         """Make the engine forget hooks that were removed. It does so at the end of a run; this one
-        executes nothing. Only between runs."""
+        executes nothing, for it begins where the guest may not execute. Only between runs."""
         with self.aside():
-            self._begin.value = self.rip
-            ENTER(self.handle, self._begin, self._begin, self._zero, self._no_count)
+            self._begin.value = self._forbidden
+            ENTER(self.handle, self._begin, self._zero, self._zero, self._no_count)
 
     def close(self) -> None:
         """Free the engine and its translations. The engine cannot be used afterwards."""

@@ -40,9 +40,10 @@ _NUMBERS = (ctypes.c_int * len(_REGISTERS))(*_REGISTERS)
 _Pointers = ctypes.c_void_p * len(_REGISTERS)
 
 
-def enter_user_mode(uc: unicorn.Uc, space: AddressSpace, system_page: int) -> None:
+def enter_user_mode(uc: unicorn.Uc, space: AddressSpace, system_page: int) -> int:
     """Switch paging on and drop to ring 3 with one ``iretq``. ``system_page`` is the virtual
-    address of a page that is taken for that. The processor then stands at a page fault."""
+    address of a page that is taken for that; it remains the supervisor's. Returns the address in
+    it where the processor then stands, at a page fault."""
     area = space.map(system_page, 4096, PROT_READ, "[system]")
     assert area.physical is not None
     physical, words, content = area.physical, space.physical.words, space.physical.bytes
@@ -52,10 +53,10 @@ def enter_user_mode(uc: unicorn.Uc, space: AddressSpace, system_page: int) -> No
     gdt = physical + 0x100
     for index, descriptor in enumerate(_GDT):
         words[(gdt >> 3) + index] = descriptor
-    landing = physical + 0x200
-    content[landing : landing + 1] = _HLT
+    landing = system_page + 0x200
+    content[physical + 0x200 : physical + 0x201] = _HLT
     frame = physical + 0x800
-    user = (system_page + 0x200, _USER_CS, _RFLAGS_IF, system_page + 0xF00, _USER_SS)
+    user = (landing, _USER_CS, _RFLAGS_IF, system_page + 0xF00, _USER_SS)
     for index, value in enumerate(user):
         words[(frame >> 3) + index] = value
     _write_registers(
@@ -70,11 +71,12 @@ def enter_user_mode(uc: unicorn.Uc, space: AddressSpace, system_page: int) -> No
     zero, no_count = ctypes.c_uint64(0), ctypes.c_size_t(0)
     # The landing page is not the user's: the first user instruction faults there, and that proves
     # the switch. Further faults bring the engine's exception state to where it stays.
-    for start in (system_page, system_page + 0x200, system_page + 0x200):
+    for start in (system_page, landing, landing):
         ENTER(uc._uch, ctypes.c_uint64(start), zero, zero, no_count)
     at = (uc.reg_read(x86_const.UC_X86_REG_CS), uc.reg_read(reg.RIP))
-    if at != (_USER_CS, system_page + 0x200):
+    if at != (_USER_CS, landing):
         raise RuntimeError("the Unicorn engine did not reach ring 3; is this version supported?")
+    return landing
 
 
 def _write_registers(uc: unicorn.Uc, *numbers: int) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from emuplugin.cpu import host_code
 from emuplugin.cpu import registers as reg
+from emuplugin.cpu import stops as stops_module
 from emuplugin.cpu.address_space import PROT_EXEC, PROT_READ, PROT_WRITE
 from emuplugin.cpu.engine import Stopped
 from emuplugin.cpu.faults import Fault, FaultKind
@@ -91,6 +92,42 @@ def test_pushes_are_not_repeated(cpu: Processor) -> None:
     finally:
         done.set()
         thread.join()
+
+
+@pytest.mark.parametrize("counted", [True, False])
+@pytest.mark.parametrize("budget", [1000, None])
+def test_settling_executes_nothing(
+    budget: int | None, counted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even where the processor stands in an endless loop, whatever ended its run."""
+    if not counted:
+        monkeypatch.setattr(stops_module, "is_supported", lambda: False)
+    cpu = Processor()
+    engine, (code, ahead) = cpu.engine, LOOPS["inc"]
+
+    def run(code: bytes = b"", **registers: int) -> None:
+        timer = threading.Timer(0.05, engine.stop)
+        timer.start()
+        assert cpu.run(code, **registers) is Stopped.REQUEST
+        timer.join()
+
+    if budget is not None:
+        engine.stops.arm(budget)
+    run(code, rbx=DATA, rcx=0)
+
+    def state() -> list[object]:
+        numbers = [cpu[name] for name in ("rip", "rbx", "rcx", "rsp", "cr2")]
+        return [*numbers, cpu.memory.read(DATA, SIZE), engine.stops.keep()]
+
+    before, count = state(), cpu["rcx"]
+    engine.settle()
+    assert state() == before
+    engine.stops.arm(1 << 40)
+    run()  # it may end at once, for one that has asked before
+    run()
+    assert cpu["rcx"] > count
+    assert cpu.memory.read_u64(DATA) - cpu["rcx"] == ahead[engine.rip - CODE]
+    cpu.close()
 
 
 def test_system_calls_are_answered_in_the_run(cpu: Processor) -> None:
