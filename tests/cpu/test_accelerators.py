@@ -18,11 +18,11 @@ from emuplugin.cpu.accelerators import common, loops, sha256
 from emuplugin.cpu.accelerators.known_loops import LOOPS
 from emuplugin.cpu.accelerators.loops import NAMES, Loop
 from emuplugin.cpu.address_space import PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE
+from emuplugin.cpu.counted_stops import CountedStops
 from emuplugin.cpu.engine import Stopped
 from emuplugin.cpu.faults import Fault, FaultKind
 from emuplugin.cpu.hooks import Hooks
 from emuplugin.cpu.listing import assemble
-from emuplugin.cpu.stops import _CountedStops
 
 from .raw import CODE, DATA, HLT, READ_ONLY, SIZE, STACK, Processor
 
@@ -100,7 +100,7 @@ class Twins:
 
 def accelerates(cpu: Processor) -> bool:
     stops = cpu.engine.stops
-    return isinstance(stops, _CountedStops) and bool(stops._cells.known)
+    return isinstance(stops, CountedStops) and bool(stops._cells.known)
 
 
 def ran_on_the_host(cpu: Processor) -> bool:

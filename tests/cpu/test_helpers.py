@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emuplugin.cpu import engine_probe, helper_code
+from emuplugin.cpu.counted_stops import CountedStops
 from emuplugin.cpu.engine import Stopped
 from emuplugin.cpu.faults import Fault
-from emuplugin.cpu.stops import _CountedStops
 
 from .raw import CODE, DATA, Processor
 
@@ -100,7 +100,7 @@ def test_vectors_are_as_without_ours(vectors: bytes, same: bytes) -> None:
 def test_the_first_blocks_of_all_are_found_as_well(cpu: Processor) -> None:
     """Returns to code that was translated first, at the start of the buffer."""
     stops = cpu.engine.stops
-    assert isinstance(stops, _CountedStops)
+    assert isinstance(stops, CountedStops)
     # call the ret behind the loop; dec rcx; jnz back
     assert cpu.run(bytes.fromhex("e80700000048ffc975f6eb01c3"), rcx=9) is Stopped.TRAP
     assert stops._table is not None
@@ -113,7 +113,7 @@ def test_helpers_are_really_replaced() -> None:
     """The list of pairs is what blocks call: with another function there the result is another."""
     processor = Processor()
     stops = processor.engine.stops
-    assert isinstance(stops, _CountedStops)
+    assert isinstance(stops, CountedStops)
     pair = stops._cells.pairs[helper_code.HELPERS.index("addsd")]
     pair[1] = stops._cells.pairs[helper_code.HELPERS.index("subsd")][0]
     processor.memory.write(DATA, struct.pack("<dd", 5.0, 3.0))
@@ -127,7 +127,7 @@ def test_helpers_are_really_replaced() -> None:
 def test_the_table_is_empty_after_a_flush_however_counts_were_set(cpu: Processor) -> None:
     """Whoever goes back to the start has run nothing, but the table may hold blocks."""
     stops = cpu.engine.stops
-    assert isinstance(stops, _CountedStops)
+    assert isinstance(stops, CountedStops)
     assert stops._table is not None
     kept = cpu.engine.keep()
     for _ in range(2):

@@ -18,12 +18,12 @@ from emuplugin.cpu import counting_code as code
 from emuplugin.cpu import engine_probe, helper_code, host_code
 from emuplugin.cpu import stops as stops_module
 from emuplugin.cpu.address_space import AddressSpace
+from emuplugin.cpu.counted_stops import CountedStops
 from emuplugin.cpu.engine import Engine, Stopped
 from emuplugin.cpu.engine_internals import Registers, Translations
 from emuplugin.cpu.faults import Fault
 from emuplugin.cpu.listing import assemble
 from emuplugin.cpu.physical import PhysicalMemory
-from emuplugin.cpu.stops import _CountedStops
 
 from .raw import CODE, DATA, SYSTEM, Processor
 
@@ -264,7 +264,7 @@ def _with_span(span: int) -> object:
 def test_a_block_that_looks_different_still_stops(cpu: Processor) -> None:
     """One whose call is not found counts nothing, is noticed, and can be stopped."""
     stops = cpu.engine.stops
-    assert isinstance(stops, _CountedStops)
+    assert isinstance(stops, CountedStops)
     stops._cells.helper += 16
     timer = threading.Timer(0.05, cpu.engine.stop)
     timer.start()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from emuplugin import InstructionLimitExceeded, Limits, Machine, Sandbox, trace
-from emuplugin.cpu.stops import _CountedStops
+from emuplugin.cpu.counted_stops import CountedStops
 from tests.conftest import PluginPath
 
 SIZES = (*range(200), *range(200, 4096, 97), 4095, 4096, 4097, 65536, 100_001)
@@ -41,7 +41,7 @@ class Pair:
         found = []
         for machine in self.machines:
             stops = machine.program.process.engine.stops
-            if not isinstance(stops, _CountedStops) or not stops._accelerators:
+            if not isinstance(stops, CountedStops) or not stops._accelerators:
                 pytest.skip("no accelerators on this host")
             found.append(stops._cells.known and stops._cells.iterations > 0)
             stops._cells.iterations = 0
