@@ -185,7 +185,7 @@ class Machine:
                 # Also where the runtime lives: some of the plugins are not in it.
                 self.life.death = error
                 raise
-            printed = self.life.program.process.kernel.printed if self._plugins else None
+            printed = self.life.program.process.kernel.standard.printed if self._plugins else None
             if self.sandbox.repeats and printed is not None and printed.complete:
                 with suppress(SnapshotError):  # then the next reset begins from the files, too
                     self._base = Snapshot(self, self.life)
@@ -382,7 +382,8 @@ class Machine:
 
     def _print_again(self) -> None:
         """What the inits had printed belongs to each time that they seem to run."""
-        self.life.guarded(self.life.program.process.kernel.print_again)
+        kernel = self.life.program.process.kernel
+        self.life.guarded(lambda: kernel.standard.print_again(kernel))
 
     def opened(self, path: str) -> Plugin | None:
         """The plugin opened from a real path."""

@@ -78,7 +78,7 @@ class Outcomes:
     def _foreign(self, error: BaseException) -> bool:
         """Whether one of the sandbox's streams raised it."""
         program = self._life.booted
-        return program is not None and program.process.kernel.stream_error is error
+        return program is not None and program.process.kernel.standard.error is error
 
     def _die(self, error: EmupluginError | None) -> NoReturn:
         assert error is not None
@@ -90,15 +90,15 @@ class Outcomes:
     def on_fatal(self, panic: bool) -> None:
         """The runtime starts to report why it gives up: keep what it prints for the exception."""
         kernel = self._life.program.process.kernel
-        if kernel.stderr_capture is None:
-            kernel.capture_stderr(ANNOUNCEMENTS)
+        if kernel.standard.captured is None:
+            kernel.standard.capture_stderr(ANNOUNCEMENTS)
             self._captured_panic = panic
 
     def _fatal(self, otherwise: str) -> EmupluginError | None:
         program = self._life.booted
         text = ""
-        if program is not None and program.process.kernel.stderr_capture is not None:
-            text = program.process.kernel.stderr_capture.decode(errors="replace")
+        if program is not None and program.process.kernel.standard.captured is not None:
+            text = program.process.kernel.standard.captured.decode(errors="replace")
         if not text and not otherwise:
             return None
         return fatal_error(text or otherwise, panic=self._captured_panic)

@@ -127,7 +127,7 @@ def take(kernel: Kernel, host_seconds: float) -> Report:
         connections=tuple(ConnectionAttempt(*key, count) for key, count in connections),
         processes=tuple(ProcessAttempt(*key, count) for key, count in processes),
         left_out={name: count for name, count in left_out.items() if count},
-        output_bytes=kernel.output_bytes,
+        output_bytes=kernel.standard.written,
         host_seconds=host_seconds,
         virtual_seconds=(kernel.clock.now - _STARTS_AT) / 1e9,
         instructions=kernel.instructions,

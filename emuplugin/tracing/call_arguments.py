@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from emuplugin.cpu.memory import GuestMemoryError
-from emuplugin.runtime_shims.kernel.open_file import Stream
+from emuplugin.runtime_shims.kernel.standard_streams import Stream
 
 from .call_flags import ENUMS, FLAGS, SIGNALS, flags_text
 from .call_structures import STRUCTURES

@@ -73,7 +73,7 @@ class Recorder:
             try:
                 self._on_event(event)
             except BaseException as error:
-                self.guest.kernel.stream_error = error  # Python's, to be raised as it is
+                self.guest.kernel.standard.error = error  # Python's, to be raised as it is
                 raise
 
     def time(self, executed: int) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from emuplugin.cpu import registers as reg
 from emuplugin.cpu.hooks import Hooks
 from emuplugin.cpu.memory import GuestMemoryError
-from emuplugin.runtime_shims.kernel.open_file import Stream
+from emuplugin.runtime_shims.kernel.standard_streams import Stream
 from emuplugin.runtime_shims.kernel.table import TABLE
 from emuplugin.runtime_shims.kernel.threads import Thread
 

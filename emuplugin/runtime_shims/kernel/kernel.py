@@ -22,10 +22,7 @@ from emuplugin.cpu.address_space import (
 )
 from emuplugin.cpu.engine import Engine, Fault, FaultKind, Stopped
 from emuplugin.cpu.memory import GuestMemoryError, Memory
-from emuplugin.errors import (
-    MemoryLimitExceeded,
-    OutputLimitExceeded,
-)
+from emuplugin.errors import MemoryLimitExceeded
 
 # These modules fill the table.
 from . import (  # noqa: F401
@@ -55,12 +52,11 @@ from .fs.tree import Tree
 from .identity import Identity
 from .net import calls, options, receiving, sending  # noqa: F401
 from .net.network import NetworkStack
-from .open_file import Stream
 from .outside import Outside
 from .presence import make_present
-from .printed import Printed
 from .record import KernelReport
 from .signals import Fatal, Signals
+from .standard_streams import StandardStreams
 from .table import TABLE, Errno
 from .threads import AllAsleepError, Threads, WaitingError
 from .timers import Timers
@@ -71,8 +67,6 @@ if TYPE_CHECKING:
     from emuplugin.sandbox import Sandbox
 
 _PATH_MAX = 4096
-# How much of standard error is remembered, for those who begin to capture it too late.
-_TAIL = 2048
 _PID = 2
 _FAULT_SIGNALS = {
     FaultKind.DIVIDE: (linux.SIGFPE, linux.FPE_INTDIV, 0),
@@ -132,12 +126,6 @@ class Kernel:
         self.calls: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.network = NetworkStack(self)
-        self.output_bytes = 0
-        self.printed = Printed()
-        #: What one of the sandbox's streams raised.
-        self.stream_error: BaseException | None = None
-        self.stderr_capture: bytearray | None = None
-        self._stderr_tail = b""
         self._protected: list[tuple[int, int]] = []
         self._random = (
             random.Random(sandbox.seed) if sandbox.seed is not None else random.SystemRandom()
@@ -148,12 +136,8 @@ class Kernel:
         self._woken = False
         self.allowance = Allowance(sandbox.limits, engine.stops)
         engine.on_syscall = self._syscall
-        stdin, stdout, stderr = sandbox.streams()
-        self._stderr = stderr
-        self.streams = (
-            Stream(0, stdin, None), Stream(1, None, stdout), Stream(2, None, self._write_stderr)
-        )  # fmt: skip
-        for stream in self.streams:
+        self.standard = StandardStreams(sandbox)
+        for stream in self.standard.all:
             self.files.place(stream.number, stream)
 
     # --- running ----------------------------------------------------------------------------
@@ -388,44 +372,6 @@ class Kernel:
     def is_protected(self, start: int, end: int) -> bool:
         """Whether any protected range reaches into ``[start, end)``."""
         return any(low < end and start < high for low, high in self._protected)
-
-    def count_output(self, size: int) -> None:
-        """Count bytes written to the standard streams against the limit."""
-        self.output_bytes += size
-        limit = self.sandbox.limits.output
-        if limit is not None and self.output_bytes > limit:
-            raise OutputLimitExceeded(
-                f"the plugin printed more than {limit} bytes; grant more with Limits(output=...)",
-                limit="output",
-                allowed=limit,
-                used=self.output_bytes,
-            )
-
-    def print_again(self) -> None:
-        """Write to the standard streams what is known to have been printed: once more, by a machine
-        that goes on where another one was."""
-        for number, data in self.printed.parts:
-            self.streams[number].pass_on(self, data)
-
-    def capture_stderr(self, announcements: tuple[bytes, ...]) -> None:
-        """From now on keep what goes to standard error in ``stderr_capture`` instead.
-
-        The last lines that went there are taken in too, as far as they start with one of
-        ``announcements``.
-        """
-        if self.stderr_capture is None:
-            lines = self._stderr_tail.splitlines(keepends=True)
-            first = len(lines)
-            while first and lines[first - 1].startswith(announcements):
-                first -= 1
-            self.stderr_capture = bytearray(b"".join(lines[first:]))
-
-    def _write_stderr(self, data: bytes) -> None:
-        if self.stderr_capture is not None:
-            self.stderr_capture += data
-        else:
-            self._stderr_tail = (self._stderr_tail + data)[-_TAIL:]
-            self._stderr(data)
 
 
 def memory_limit_exceeded(allowed: int) -> MemoryLimitExceeded:

@@ -1,14 +1,13 @@
-"""What a descriptor can refer to, and the standard streams."""
+"""What a descriptor can refer to."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from . import linux
 from .fs.node import Stat
 from .signals import UID
-from .state import SAME, WHOLE, state
+from .state import WHOLE, state
 from .table import Errno
 
 if TYPE_CHECKING:
@@ -96,48 +95,3 @@ class OpenFile:
 
     def closed(self) -> None:
         """The last descriptor is gone."""
-
-
-@state(number=SAME, was_read=SAME, _source=SAME, _sink=SAME)
-class Stream(OpenFile):
-    """A standard stream: bytes go to or come from Python. ``number`` is its descriptor at first;
-    ``was_read``: Python was asked for bytes."""
-
-    mode = linux.S_IFCHR | 0o620
-
-    def __init__(
-        self,
-        number: int,
-        source: Callable[[int], bytes] | None,
-        sink: Callable[[bytes], None] | None,
-    ) -> None:
-        super().__init__(linux.O_RDONLY if source else linux.O_WRONLY)
-        self.number, self.was_read = number, False
-        self._source, self._sink = source, sink
-
-    def read(self, kernel: Kernel, size: int) -> bytes:
-        if self._source is None:
-            raise Errno(linux.EBADF)
-        self.was_read = True
-        try:
-            return self._source(size)
-        except BaseException as error:
-            kernel.stream_error = error
-            raise
-
-    def write(self, kernel: Kernel, data: bytes) -> int:
-        if self._sink is None:
-            raise Errno(linux.EBADF)
-        kernel.count_output(len(data))
-        kernel.printed.add(self.number, data)
-        self.pass_on(kernel, data)
-        return len(data)
-
-    def pass_on(self, kernel: Kernel, data: bytes) -> None:
-        """Give Python what was written."""
-        assert self._sink is not None
-        try:
-            self._sink(data)
-        except BaseException as error:
-            kernel.stream_error = error
-            raise

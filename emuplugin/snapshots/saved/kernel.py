@@ -32,8 +32,8 @@ def save_kernel(kernel: Kernel) -> dict[str, Any]:
         "resources": [*kernel.resources.values],
         "actions": _save_actions(kernel.signals.actions),
         "pending": save_pending(kernel.signals.shared),
-        "output": kernel.output_bytes,
-        "printed": [(number, data.hex()) for number, data in kernel.printed.parts],
+        "output": kernel.standard.written,
+        "printed": [(number, data.hex()) for number, data in kernel.standard.printed.parts],
     }
 
 
@@ -51,9 +51,9 @@ def load_kernel(kernel: Kernel, saved: Mapping[str, Any]) -> None:
         number: Action(*action) for numbers, *action in saved["actions"] for number in numbers
     }
     kernel.signals.shared = load_pending(saved["pending"])
-    kernel.output_bytes = saved["output"]
+    kernel.standard.written = saved["output"]
     for number, data in saved["printed"]:
-        kernel.printed.add(kernel.streams[number].number, bytes.fromhex(data))
+        kernel.standard.printed.add(kernel.standard.all[number].number, bytes.fromhex(data))
 
 
 def _save_actions(actions: Mapping[int, Action]) -> list[list[Any]]:
@@ -125,5 +125,5 @@ def _known(kernel: Kernel) -> dict[str, object]:
 
 
 def _with_state(kernel: Kernel) -> list[tuple[str, object]]:
-    streams = [(f"stream {stream.number}", stream) for stream in kernel.streams]
+    streams = [(f"stream {stream.number}", stream) for stream in kernel.standard.all]
     return [("files", kernel.files), *streams]

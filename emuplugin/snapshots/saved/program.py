@@ -85,8 +85,8 @@ def finish(saved: Mapping[str, Any]) -> dict[str, Any]:
 
 def load(saved: Mapping[str, Any], process: Process, file: ElfFile, store: PageStore) -> Program:
     """A running program again, in an empty process, with the memory that ``store`` holds. What it
-    had printed was not printed again: see :meth:`Kernel.print_again`. The process is closed where
-    that is not possible."""
+    had printed was not printed again: see :meth:`StandardStreams.print_again`. The process is
+    closed where that is not possible."""
     try:
         return _load(saved, process, file, store)
     except BaseException:
