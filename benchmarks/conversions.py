@@ -31,7 +31,7 @@ _LENGTH = struct.Struct("<q")
 _MEMORY = 4 << 30  # bytes: the floats are there twice while they are written
 
 FLOATS, ENTRIES = 10_000_000, 100_000
-"""How many elements the ``[]float64`` has, and how many the others."""
+"""How many elements the ``[]float64`` has, and how many the others; of documents a tenth."""
 
 JSON = "JSON, a Go process"
 """What the peer is called: the measure of the others."""
@@ -41,6 +41,7 @@ TYPES = {
     "Counts": "map[string]int",
     "Points": "[]Point",
     "Words": "[]string",
+    "Documents": "[]any",
 }
 
 
@@ -65,6 +66,7 @@ _READS = (
     Way("Counts", "to_python", lambda v, _: emuplugin.to_python(v)),
     Way("Points", "to_python", lambda v, _: emuplugin.to_python(v)),
     Way("Words", "to_python", lambda v, _: emuplugin.to_python(v)),
+    Way("Documents", "to_python", lambda v, _: emuplugin.to_python(v)),
 )
 _WRITES = (
     Way("Floats", "of a NumPy array", _assign, numpy.asarray),
@@ -72,6 +74,7 @@ _WRITES = (
     Way("Counts", "of a dict", _assign),
     Way("Points", "of a list of dicts", _assign),
     Way("Words", "of a list of str", _assign),
+    Way("Documents", "of a list of dicts", _assign),
 )
 
 

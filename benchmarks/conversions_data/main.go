@@ -29,6 +29,8 @@ var (
 	Counts map[string]int
 	Points []Point
 	Words  []string
+	// Documents are what has no type of its own.
+	Documents []any
 )
 
 // Fill makes data of the given sizes.
@@ -46,6 +48,12 @@ func Fill(floats, entries int) {
 		Points[i] = Point{name, i, -i, float64(i) / 7}
 		Words[i] = name
 	}
+	Documents = make([]any, entries/10)
+	for i := range Documents {
+		Documents[i] = map[string]any{
+			"name": Words[i], "number": float64(i), "tags": []any{"a", true, nil},
+		}
+	}
 }
 
 func main() {
@@ -54,7 +62,8 @@ func main() {
 	entries, err := strconv.Atoi(os.Args[2])
 	check(err)
 	Fill(floats, entries)
-	data := map[string]any{"Floats": &Floats, "Counts": &Counts, "Points": &Points, "Words": &Words}
+	data := map[string]any{"Floats": &Floats, "Counts": &Counts, "Points": &Points, "Words": &Words,
+		"Documents": &Documents}
 	in := bufio.NewReaderSize(os.Stdin, 1<<20)
 	for {
 		var verb, name string

@@ -54,12 +54,19 @@ class TypeIndex(Mapping[str, GoType]):
         except UnsupportedTypeError as error:
             raise KeyError(name) from error
 
+    def __contains__(self, name: object) -> bool:
+        # That of Mapping asks for the type, and each time would look for names that are near.
+        try:
+            return isinstance(name, str) and self._find(name) is not None
+        except UnsupportedTypeError:
+            return False
+
     def __repr__(self) -> str:
         return f"<{len(self)} Go types>"
 
     def find(self, name: str) -> GoType:
         """The type of that name; UnsupportedTypeError where there is none or several."""
-        found = self._paths.get(name) or self._only(name) or self._only(canonical(name))
+        found = self._find(name)
         if found is not None:
             return found
         from difflib import get_close_matches
@@ -70,6 +77,10 @@ class TypeIndex(Mapping[str, GoType]):
             f"the plugin has no type {name}: the linker keeps only those that its code uses{hint}",
             type=name,
         )
+
+    def _find(self, name: str) -> GoType | None:
+        """The type of that name, or None; UnsupportedTypeError where there are several."""
+        return self._paths.get(name) or self._only(name) or self._only(canonical(name))
 
     def _only(self, name: str) -> GoType | None:
         same = self._names.get(name, [])

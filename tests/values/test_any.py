@@ -55,6 +55,21 @@ def test_dicts_and_lists(go: Symbols) -> None:
         go.Show({1: 2})
 
 
+def test_nobody_looks_for_names_like_those_of_made_types(
+    go: Symbols, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That takes 10 ms, and there is one for each dict and list."""
+    go.Echo([{}])
+
+    def search(*_: Any, **__: Any) -> list[str]:
+        raise AssertionError("nobody has asked for that")
+
+    monkeypatch.setattr("difflib.get_close_matches", search)
+    assert emuplugin.to_python(go.Echo([{"a": [1]}])) == [{"a": [1]}]
+    assert "no.Such" not in go.plugin.types
+    assert "int" in go.plugin.types
+
+
 def test_made_types_survive_collections(go: Symbols) -> None:
     kept = [go.Echo({f"{number}": [number, str(number)]}) for number in range(50)]
     for _ in range(20):

@@ -45,6 +45,7 @@ _NOT_HERE = {
     "test_buffers_share_memory": _COPIES,
     "test_large_slices_are_one_buffer": _COPIES,
     "test_numpy": _COPIES,
+    "test_nobody_looks_for_names_like_those_of_made_types": "looks into this process",
     "test_signatures": "of classes, which are others here",
     "test_nothing_raises_when_the_machine_is_closed": "see tests/isolation/test_endings.py",
     "test_what_is_replaced_during_iteration": "the worker holds the entry that it sent last",
