@@ -15,10 +15,13 @@ from tests.conftest import PluginPath
 
 @pytest.fixture(autouse=True)
 def as_before() -> Iterator[None]:
-    """Whatever a test does to the collector is undone."""
+    """Nothing is frozen at first, and whatever a test does to the collector is undone."""
+    gc.unfreeze()
     yield
     gc.unfreeze()
     gc.enable()
+    gc.collect()
+    gc.freeze()
 
 
 def test_nothing_is_collected_meanwhile() -> None:
