@@ -8,16 +8,19 @@ together again.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from itertools import repeat
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from emuplugin.values.arrays import ArrayCodec
 from emuplugin.values.booleans import BooleanCodec
 from emuplugin.values.byte_slices import BytesCodec
 from emuplugin.values.codec import Codec
+from emuplugin.values.error_values import ITAB_TYPE
 from emuplugin.values.floats import FloatCodec
 from emuplugin.values.integers import IntegerCodec
+from emuplugin.values.interfaces import InterfaceCodec
+from emuplugin.values.maps import MapCodec
 from emuplugin.values.slice_codec import SliceCodec
 from emuplugin.values.strings import StringCodec, texts
 from emuplugin.values.structs import StructCodec
@@ -26,15 +29,32 @@ Made = dict[tuple[Any, ...], tuple[Any, Any]]
 """Copies by type, address and (of slices) length, each with what keeps the original."""
 
 
-class Table:
-    """Memory that holds rows of ``step`` bytes. ``owner`` keeps alive what they lead to, and
-    ``made`` gets the slices that are copied."""
+class Reach(Protocol):
+    """What rows lead to. ``owner`` keeps it alive, and ``made`` gets the slices that are copied."""
 
-    def __init__(self, image: bytes | memoryview, step: int, made: Made, owner: object) -> None:
+    @property
+    def made(self) -> MutableMapping[tuple[Any, ...], tuple[Any, Any]]: ...
+
+    @property
+    def owner(self) -> object: ...
+
+    def held(self, dynamic_type: int, data: int) -> Any:
+        """The copy of what is in an interface that is not nil."""
+
+    def map_at(self, codec: MapCodec, address: int) -> Any:
+        """The copy of a map; None for nil."""
+
+    def list_of(self, codec: SliceCodec, image: bytes) -> Any:
+        """The copy of a slice."""
+
+
+class Table:
+    """Memory that holds rows of ``step`` bytes, which lead to what is in ``reach``."""
+
+    def __init__(self, image: bytes | memoryview, step: int, reach: Reach) -> None:
         self.image = memoryview(image)
         self.step = step
-        self.made = made
-        self.owner = owner
+        self.reach = reach
 
     def column(self, offset: int, format: str) -> list[Any]:
         """The numbers of a :mod:`memoryview` format at ``offset`` in all rows. Go aligns numbers
@@ -46,11 +66,11 @@ class Table:
     def parts(self, offset: int, size: int, step: int) -> Table:
         """The table of rows of ``step`` bytes that ``size`` bytes at ``offset`` of each row are."""
         if size == self.step:
-            return Table(self.image, step, self.made, self.owner)
+            return Table(self.image, step, self.reach)
         image = self.image
         starts = range(offset, len(image), self.step)
         joined = b"".join([image[at : at + size] for at in starts])
-        return Table(joined, step, self.made, self.owner)
+        return Table(joined, step, self.reach)
 
 
 class Columns(ABC):
@@ -94,18 +114,43 @@ class _Slices(Columns):
     """Slices of numbers and strings."""
 
     def copies(self, table: Table, offset: int) -> list[Any]:
-        codec, made = cast(SliceCodec, self.codec), table.made
+        codec, made, owner = cast(SliceCodec, self.codec), table.reach.made, table.reach.owner
         result, decode_many = [], codec.element.decode_many
         addresses, lengths = table.column(offset, "Q"), table.column(offset + 8, "Q")
         for at, length in zip(addresses, lengths, strict=True):
             key = (codec.type, at, length)
             found = made.get(key)
             if found is None:
-                found = decode_many(at, length, table.owner), table.owner
+                found = decode_many(at, length, owner), owner
                 if length:
                     made[key] = found
             result.append(found[0])
         return result
+
+
+class _Lists(Columns):
+    """Slices of interfaces."""
+
+    def copies(self, table: Table, offset: int) -> list[Any]:
+        codec, image, copy = cast(SliceCodec, self.codec), table.image, table.reach.list_of
+        starts = range(offset, len(image), table.step)
+        return [copy(codec, bytes(image[at : at + codec.size])) for at in starts]
+
+
+class _Maps(Columns):
+    def copies(self, table: Table, offset: int) -> list[Any]:
+        codec, copy = cast(MapCodec, self.codec), table.reach.map_at
+        return [copy(codec, address) for address in table.column(offset, "Q")]
+
+
+class _Interfaces(Columns):
+    def copies(self, table: Table, offset: int) -> list[Any]:
+        types, held = table.column(offset, "Q"), table.reach.held
+        if self.codec.type.methods:  # the first word is the itab, which has the type
+            read = self.codec.context.memory.read_u64
+            types = [itab and read(itab + ITAB_TYPE) for itab in types]
+        data = table.column(offset + 8, "Q")
+        return [held(*words) if words[0] else None for words in zip(types, data, strict=True)]
 
 
 class _Arrays(Columns):
@@ -144,8 +189,8 @@ class _Structs(Columns):
 
 
 def columns_of(codec: Codec) -> Columns | None:
-    """How to copy values of a type; None for types that lead elsewhere, except by strings and
-    slices of numbers and strings, and for those without a size."""
+    """How to copy values of a type; None for types that lead elsewhere, except by strings, maps,
+    interfaces, and slices of numbers, strings and interfaces, and for those without a size."""
     kind = type(codec)
     if kind is IntegerCodec or kind is FloatCodec:
         return _Numbers(codec, cast(IntegerCodec | FloatCodec, codec).format)
@@ -156,12 +201,19 @@ def columns_of(codec: Codec) -> Columns | None:
     if kind is BytesCodec:
         return _Bytes(codec)
     if kind is SliceCodec:
-        return _Slices(codec) if cast(SliceCodec, codec).element.plain else None
+        element = cast(SliceCodec, codec).element
+        if type(element) is InterfaceCodec:
+            return _Lists(codec)
+        return _Slices(codec) if element.plain else None
+    if kind is MapCodec:
+        return _Maps(codec)
+    if kind is InterfaceCodec:
+        return _Interfaces(codec)
     if not codec.size:
         return None
     if isinstance(codec, ArrayCodec):
-        element = columns_of(codec.element)
-        return None if element is None else _Arrays(codec, element)
+        columns = columns_of(codec.element)
+        return None if columns is None else _Arrays(codec, columns)
     if kind is StructCodec:
         return _columns_of_struct(cast(StructCodec, codec))
     return None

@@ -8,6 +8,7 @@ pointer ("direct"), else a pointer to it (``internal/abi/iface.go``).
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from emuplugin.values.live import Live, refused
 from emuplugin.values.made_types import DICT, LIST
 from emuplugin.values.methods import method_of
 from emuplugin.values.mismatch import Mismatch, wrong_type
+from emuplugin.values.slice_codec import new_array
 
 if TYPE_CHECKING:
     from emuplugin.values.guest import Root
@@ -36,6 +38,9 @@ _DEFAULT_TYPES: dict[type, str] = {
     bytes: "[]uint8",
 }
 """What Python values become in an interface, as untyped constants do in Go."""
+
+_SHARING = (bool, int, float, complex, str)
+"""Several of these lie in one object, which lives as long as any of them is referred to."""
 
 _COMPOSITES: tuple[tuple[Any, str], ...] = (
     (timedelta, "time.Duration"),
@@ -132,6 +137,41 @@ class InterfaceCodec(Codec):
         if not itab:
             raise Mismatch(f"expected {self.type.string}, got {go_type.string} without its methods")
         return _WORDS.pack(itab, data)
+
+    def encode_many(self, values: Sequence[Any], allocations: Allocations) -> bytes:
+        """As in an array; numbers and strings of one type lie in one object."""
+        if self.type.methods:
+            return super().encode_many(values, allocations)
+        places: dict[type, list[int]] = {}
+        for index, value in enumerate(values):
+            places.setdefault(type(value), []).append(index)
+        images = [b""] * len(values)
+        for kind, indexes in places.items():
+            alike = [values[index] for index in indexes]
+            shared = kind in _SHARING and len(alike) > 1
+            go_type = self._predeclared(_DEFAULT_TYPES[kind]) if shared else None
+            try:
+                if go_type is None:
+                    encoded = super().encode_many(alike, allocations)
+                else:
+                    encoded = self._encode_in_one(go_type, alike, allocations)
+            except Mismatch as mismatch:
+                del mismatch.steps[0]
+                raise mismatch.at_index(indexes[mismatch.index]) from None
+            for place, index in enumerate(indexes):
+                images[index] = encoded[place * _WORDS.size : (place + 1) * _WORDS.size]
+        return b"".join(images)
+
+    def _encode_in_one(
+        self, go_type: GoType, values: Sequence[Any], allocations: Allocations
+    ) -> bytes:
+        """The images of values that lie in one object, as values of ``go_type``."""
+        codec = self.context.codec(go_type)
+        image = codec.encode_many(values, allocations)
+        first = new_array(codec, image, len(values), allocations)
+        words = [go_type.address] * (2 * len(values))
+        words[1::2] = range(first, first + len(image), codec.size)
+        return struct.pack(f"<{len(words)}Q", *words)
 
     def go_syntax(self, value: Any, depth: int) -> str:
         if value is None:

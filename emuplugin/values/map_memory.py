@@ -58,6 +58,11 @@ class MapMemory(ABC):
         self._types = go_type.types
         self._key_size = go_type.key.size
         self._elem_size = go_type.elem.size
+        slots = range(SLOTS)
+        self._key_offsets = [geometry.keys + slot * geometry.key_stride for slot in slots]
+        self._elem_offsets = [geometry.elems + slot * geometry.elem_stride for slot in slots]
+        # For each value of a slot's byte.
+        self._full = bytes(map(self.is_full, range(256)))
 
     @property
     def memory(self) -> Memory:
@@ -89,20 +94,17 @@ class MapMemory(ABC):
         """:meth:`images` by pieces of memory: those of many keys, and those of their elements."""
         if not self.count(address):
             return
-        size, keys, key_stride, elems, elem_stride, key_apart, elem_apart = self.geometry
-        slots = range(SLOTS)
-        key_offsets = [keys + slot * key_stride for slot in slots]
-        elem_offsets = [elems + slot * elem_stride for slot in slots]
-        full = bytes(map(self.is_full, range(256)))
+        size, _, _, _, _, key_apart, elem_apart = self.geometry
+        keys, elems = self._key_offsets, self._elem_offsets
         for start, blocks in self.runs(address):
             data = self.memory.read(start, blocks * size)
             marks = bytearray(blocks * SLOTS)
-            for slot in slots:
+            for slot in range(SLOTS):
                 marks[slot::SLOTS] = data[slot::size]
-            marks = marks.translate(full)
+            marks = marks.translate(self._full)
             bases = range(0, blocks * size, size)
-            key_places = compress([at + base for base in bases for at in key_offsets], marks)
-            elem_places = compress([at + base for base in bases for at in elem_offsets], marks)
+            key_places = compress([at + base for base in bases for at in keys], marks)
+            elem_places = compress([at + base for base in bases for at in elems], marks)
             yield (
                 self._parts(data, key_places, self._key_size, key_apart),
                 self._parts(data, elem_places, self._elem_size, elem_apart),

@@ -44,6 +44,13 @@ class SliceCodec(Codec):
         """The view of a slice; ``place`` is where it was read from."""
         from emuplugin.values.slices import SliceView
 
+        address, length, capacity = self.header(image)
+        root = self.context.guest.hold(address) if address else None
+        return SliceView(self, root, address, length, capacity, place)
+
+    def header(self, image: bytes) -> tuple[int, int, int]:
+        """Address, length and capacity. Raises CorruptDataError if they cannot be right, and
+        GuestMemoryError if the elements are not there."""
         address, length, capacity = HEADER.unpack(image)
         if length > capacity:
             raise CorruptDataError(
@@ -53,8 +60,7 @@ class SliceCodec(Codec):
             self.context.memory.check(address, length * self.element.size)
         elif length > MOST_EMPTY:
             raise CorruptDataError(f"a {self.type.string} has {length} elements, all of no size")
-        root = self.context.guest.hold(address) if address else None
-        return SliceView(self, root, address, length, capacity, place)
+        return address, length, capacity
 
     def encode(self, value: Any, allocations: Allocations) -> bytes:
         if value is None:

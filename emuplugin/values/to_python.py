@@ -8,7 +8,7 @@ from typing import Any
 
 from emuplugin.errors import UnsupportedTypeError
 from emuplugin.values.arrays import ArrayView
-from emuplugin.values.bulk import Columns, Made, Table, columns_of
+from emuplugin.values.bulk import Columns, Made, columns_of
 from emuplugin.values.codec import Codec
 from emuplugin.values.elsewhere import Elsewhere
 from emuplugin.values.interfaces import Interface
@@ -19,6 +19,7 @@ from emuplugin.values.structs import StructView
 from emuplugin.values.times import TimeView
 from emuplugin.values.unsafe_pointers import UnsafePointer
 from emuplugin.values.variable import Variable
+from emuplugin.values.walk import LeadsElsewhereError, Walk
 
 # So many pointers may lead from one to the next without anything between.
 _LONGEST = 100_000
@@ -117,41 +118,45 @@ class _Copier:
             target.extend(map(self.copy, view))
 
     def _fill_at_once(self, target: list[Any], view: ArrayView | SliceView, element: Codec) -> bool:
-        """Fill a list by columns; not if a part of it was reached otherwise already."""
+        """Fill a list by columns; not if a part of it was reached otherwise already, or it leads
+        elsewhere."""
         columns = self._columns(element)
         if columns is None or not len(view):
             return False
         # Where nothing else is or will be copied, nothing else leads to a part of this.
         alone = len(self._made) == 1 and not self.todo
         address, size = view._address, element.size
+        walk = Walk(view._context, self._made, view)
         with view._context.guest.lock:
             image = view._context.memory.read(address, len(view) * size)
-            copies = columns.copies(Table(image, size, self._made, view), 0)
+            try:
+                copies = walk.copies(columns, image)
+                walk.finish()
+            except LeadsElsewhereError:
+                return False
         if not alone:
             parts = {key: (copy, view) for key, copy in columns.parts(copies, address, size)}
             if not self._made.keys().isdisjoint(parts):
                 return False
             self._made.update(parts)
+        walk.keep()
         target.extend(copies)
         return True
 
     def _fill_map(self, target: dict[Any, Any], view: MapView) -> None:
-        codec = view._codec
-        keys, elems = self._columns(codec.key), self._columns(codec.elem)
-        if keys is None or elems is None or not codec.key.plain:
+        walk = Walk(view._context, self._made, view)
+        with view._context.guest.lock:
+            try:
+                entries = dict(walk.items(view._codec, view._root.address))
+                walk.finish()
+            except LeadsElsewhereError:
+                entries = None
+        if entries is None:
             for key, elem in view.items():
                 target[self.key(key)] = self.copy(elem)
-            return
-        with view._context.guest.lock:
-            key_images: list[bytes] = []
-            elem_images: list[bytes] = []
-            for key_piece, elem_piece in codec.access.memory.pieces(view._root.address):
-                key_images += key_piece
-                elem_images += elem_piece
-            key_table = Table(b"".join(key_images), codec.key.size, self._made, view)
-            elem_table = Table(b"".join(elem_images), codec.elem.size, self._made, view)
-            copies = elems.copies(elem_table, 0)
-            target.update(zip(keys.copies(key_table, 0), copies, strict=True))
+        else:
+            walk.keep()
+            target.update(entries)
 
     def _columns(self, codec: Codec) -> Columns | None:
         if codec not in self._by_codec:

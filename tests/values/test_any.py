@@ -55,6 +55,49 @@ def test_dicts_and_lists(go: Symbols) -> None:
         go.Show({1: 2})
 
 
+def test_many_of_one_type(go: Symbols) -> None:
+    """They share an object in Go, which nobody can tell."""
+    mixed = [
+        1,
+        "a",
+        2.5,
+        True,
+        "",
+        2,
+        None,
+        False,
+        [1, 2],
+        "ü",
+        3j,
+        4j,
+        b"x",
+        b"y",
+        -(1 << 63),
+        0.0,
+    ]
+    copy = emuplugin.to_python(go.Echo(mixed))
+    assert copy == mixed
+    assert [type(item) for item in copy] == [type(item) for item in mixed]
+    assert go.Syntax(mixed[:8]) == (
+        '[]interface {}{1, "a", 2.5, true, "", 2, interface {}(nil), false}'
+    )
+    assert go.Show({"a": 1, "b": "x", "c": 2, "d": "y"}).endswith("map[a:1 b:x c:2 d:y]")
+    with pytest.raises(OutOfRangeError, match=r"argument 1: \[3\]: expected int"):
+        go.Show([1, "a", 2, 1 << 64, 3])
+    with pytest.raises(OutOfRangeError, match=r"argument 1: \[b\]: expected int|\['b'\]"):
+        go.Show({"a": 1, "b": 1 << 64})
+    with pytest.raises(ConversionError, match=r"argument 1: \[2\]: expected interface {}, got obj"):
+        go.Show(["a", "b", object()])
+
+
+def test_one_of_many_keeps_what_it_needs(go: Symbols) -> None:
+    items = [*range(2000), *map(str, range(2000))]
+    kept = [go.Echo(items).value[index] for index in (0, 1999, 2000, 3999)]
+    for _ in range(20):
+        go.Show(["x" * 100_000] * 10)
+    assert [item.value for item in kept] == [0, 1999, "0", "1999"]
+
+
 def test_nobody_looks_for_names_like_those_of_made_types(
     go: Symbols, monkeypatch: pytest.MonkeyPatch
 ) -> None:
