@@ -23,6 +23,8 @@ from emuplugin.values.walk import LeadsElsewhereError, Walk
 
 # So many pointers may lead from one to the next without anything between.
 _LONGEST = 100_000
+# Steps that may be walked in vain at first.
+_PATIENCE = 10_000
 
 
 def to_python(value: Any) -> Any:
@@ -50,9 +52,13 @@ class _Copier:
         # By type, address and length. The values themselves are kept, or addresses were used again.
         self._made: Made = {}
         self._by_codec: dict[Codec, Columns | None] = {}
+        # Steps that may still be walked in vain. Each value that is copied by itself adds one: what
+        # is nested deeply and leads elsewhere at its end would be walked from each level.
+        self._patience = _PATIENCE
 
     def copy(self, value: Any) -> Any:
         """The copy of a value, perhaps not filled yet."""
+        self._patience += 1
         first, passed = value, 0
         while isinstance(value, Pointer | Interface):
             passed += 1
@@ -126,13 +132,14 @@ class _Copier:
         # Where nothing else is or will be copied, nothing else leads to a part of this.
         alone = len(self._made) == 1 and not self.todo
         address, size = view._address, element.size
-        walk = Walk(view._context, self._made, view)
+        walk = self._walk(view)
         with view._context.guest.lock:
             image = view._context.memory.read(address, len(view) * size)
             try:
                 copies = walk.copies(columns, image)
                 walk.finish()
             except LeadsElsewhereError:
+                self._patience -= walk.steps
                 return False
         if not alone:
             parts = {key: (copy, view) for key, copy in columns.parts(copies, address, size)}
@@ -144,12 +151,13 @@ class _Copier:
         return True
 
     def _fill_map(self, target: dict[Any, Any], view: MapView) -> None:
-        walk = Walk(view._context, self._made, view)
+        walk = self._walk(view)
         with view._context.guest.lock:
             try:
                 entries = dict(walk.items(view._codec, view._root.address))
                 walk.finish()
             except LeadsElsewhereError:
+                self._patience -= walk.steps
                 entries = None
         if entries is None:
             for key, elem in view.items():
@@ -157,6 +165,10 @@ class _Copier:
         else:
             walk.keep()
             target.update(entries)
+
+    def _walk(self, view: ArrayView | SliceView | MapView) -> Walk:
+        """A walk from a view; not far, where too much was walked in vain."""
+        return Walk(view._context, self._made, view, far=self._patience > 0)
 
     def _columns(self, codec: Codec) -> Columns | None:
         if codec not in self._by_codec:

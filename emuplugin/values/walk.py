@@ -27,11 +27,14 @@ class LeadsElsewhereError(Exception):
 
 class Walk:
     """One walk from memory that ``owner`` keeps, under the guest's lock. ``made`` has the copies of
-    before, too; once the walk is done, :meth:`keep` adds its own to those."""
+    before, too; once the walk is done, :meth:`keep` adds its own to those. ``steps`` counts what it
+    has come to by references; with ``far`` False the first of those ends it."""
 
-    def __init__(self, context: Context, made: Made, owner: object) -> None:
+    def __init__(self, context: Context, made: Made, owner: object, far: bool = True) -> None:
         self.made: ChainMap[tuple[Any, ...], tuple[Any, Any]] = ChainMap({}, made)
         self.owner = owner
+        self.steps = 0
+        self._far = far
         self._context = context
         self._todo: deque[Callable[[], None]] = deque()
         # How to copy what is in an interface, by the address of its dynamic type.
@@ -76,6 +79,7 @@ class Walk:
 
     def held(self, dynamic_type: int, data: int) -> Any:
         """The copy of what is in an interface that is not nil: see ``internal/abi/iface.go``."""
+        self._step()
         python_object = self._context.python_objects.find(dynamic_type, data)
         if python_object is not None:
             return python_object
@@ -84,6 +88,11 @@ class Walk:
             codec = self._context.codec(self._context.types.at(dynamic_type))
             copier = self._copiers[dynamic_type] = self._copier(codec)
         return copier(data)
+
+    def _step(self) -> None:
+        self.steps += 1
+        if not self._far:
+            raise LeadsElsewhereError
 
     def _copier(self, codec: Codec) -> Callable[[int], Any]:
         """What copies a value of a type, given an interface's second word."""
@@ -104,6 +113,7 @@ class Walk:
         """The copy of a map; None for nil."""
         if not address:
             return None
+        self._step()
         key = codec.type, address
         found = self.made.get(key)
         if found is None:
@@ -117,6 +127,7 @@ class Walk:
         address, length, _ = codec.header(image)
         if not length:
             return []
+        self._step()
         key = codec.type, address, length
         found = self.made.get(key)
         if found is None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import emuplugin
 from emuplugin import to_python
+from emuplugin.values.channels import ChannelView
 from emuplugin.values.walk import LeadsElsewhereError, Walk
 from tests.conftest import PluginPath
 from tests.values.symbols import Symbols
@@ -111,6 +112,25 @@ def test_plain_data_are_one_walk(go: Symbols, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("emuplugin.values.interfaces.Interface.__init__", refuse)
     monkeypatch.setattr("emuplugin.values.slices.SliceView.__init__", refuse)
     assert len(to_python(plain)) == 29
+
+
+def test_not_much_is_walked_in_vain(go: Symbols, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever makes a document cannot make its copy take a time that grows with its square."""
+    steps, step = 0, Walk._step
+
+    def counted(self: Walk) -> None:
+        nonlocal steps
+        steps += 1
+        step(self)
+
+    monkeypatch.setattr(Walk, "_step", counted)
+    node, depth = to_python(go.plugin.lookup("Deep")), 0
+    while isinstance(node, list):
+        assert node[0] == 9999 - depth
+        node, depth = node[1], depth + 1
+    assert depth == 10_000
+    assert isinstance(node, ChannelView)
+    assert 20_000 < steps < 100_000
 
 
 _documents = st.recursive(
