@@ -168,7 +168,7 @@ class _Copier:
 
     def _walk(self, view: ArrayView | SliceView | MapView) -> Walk:
         """A walk from a view; not far, where too much was walked in vain."""
-        return Walk(view._context, self._made, view, far=self._patience > 0)
+        return Walk(view._context, self._made, view, self._columns, far=self._patience > 0)
 
     def _columns(self, codec: Codec) -> Columns | None:
         if codec not in self._by_codec:

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections import ChainMap, deque
 from collections.abc import Callable, Iterator
-from typing import Any, cast
+from typing import Any
 
-from emuplugin.values.bulk import Columns, Made, Table, columns_of
+from emuplugin.values.bulk import Columns, Made, Table
 from emuplugin.values.codec import Codec
 from emuplugin.values.context import Context
 from emuplugin.values.interfaces import InterfaceCodec
@@ -27,10 +27,18 @@ class LeadsElsewhereError(Exception):
 
 class Walk:
     """One walk from memory that ``owner`` keeps, under the guest's lock. ``made`` has the copies of
-    before, too; once the walk is done, :meth:`keep` adds its own to those. ``steps`` counts what it
-    has come to by references; with ``far`` False the first of those ends it."""
+    before, too; once the walk is done, :meth:`keep` adds its own to those. ``columns_of`` tells how
+    to copy values of a type. ``steps`` counts what the walk has come to by references; with ``far``
+    False the first of those ends it."""
 
-    def __init__(self, context: Context, made: Made, owner: object, far: bool = True) -> None:
+    def __init__(
+        self,
+        context: Context,
+        made: Made,
+        owner: object,
+        columns_of: Callable[[Codec], Columns | None],
+        far: bool,
+    ) -> None:
         self.made: ChainMap[tuple[Any, ...], tuple[Any, Any]] = ChainMap({}, made)
         self.owner = owner
         self.steps = 0
@@ -39,7 +47,7 @@ class Walk:
         self._todo: deque[Callable[[], None]] = deque()
         # How to copy what is in an interface, by the address of its dynamic type.
         self._copiers: dict[int, Callable[[int], Any]] = {}
-        self._columns: dict[Codec, Columns | None] = {}
+        self._columns_of = columns_of
 
     def copies(self, columns: Columns, image: bytes) -> list[Any]:
         """The copies of all values in an image. What they lead to may not be filled yet."""
@@ -70,9 +78,7 @@ class Walk:
 
     def columns(self, codec: Codec) -> Columns:
         """How to copy values of a type. Raises LeadsElsewhereError."""
-        if codec not in self._columns:
-            self._columns[codec] = columns_of(codec)
-        found = self._columns[codec]
+        found = self._columns_of(codec)
         if found is None:
             raise LeadsElsewhereError
         return found
@@ -146,10 +152,6 @@ class Walk:
     def _composite(self, columns: Columns, image: bytes) -> Any:
         """A struct or an array. It is filled later, for it may hold interfaces, and so on."""
         target: Any = {} if columns.codec.type.kind == "struct" else []
-
-        def fill() -> None:
-            (copy,) = self.copies(columns, image)
-            cast(Any, target).update(copy) if isinstance(target, dict) else target.extend(copy)
-
-        self._todo.append(fill)
+        add = target.update if isinstance(target, dict) else target.extend
+        self._todo.append(lambda: add(self.copies(columns, image)[0]))
         return target
